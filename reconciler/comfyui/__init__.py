@@ -1,0 +1,1 @@
+"""Talking to ComfyUI servers: HTTP, websocket, and what their answers mean."""

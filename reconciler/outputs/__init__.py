@@ -1,0 +1,1 @@
+"""Output files: noticing them, whose they are, and whether they are whole."""

@@ -1,0 +1,1 @@
+"""A ComfyUI stand-in over HTTP and websocket that renders real files."""

@@ -1,0 +1,1 @@
+"""Postgres: the jobs table, our own tables, and the embedded server."""

