@@ -1,0 +1,156 @@
+"""What is known about a job at one instant. Values only; `decide` draws the conclusion.
+
+All times are seconds since the epoch by the database's clock. None means "not known", never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Place(StrEnum):
+    """Where a server's answer shows a prompt."""
+
+    #: In `queue_running`.
+    RUNNING = "running"
+    #: In `queue_pending`.
+    PENDING = "pending"
+    #: In neither queue nor history, and the server answered both questions cleanly.
+    ABSENT = "absent"
+    #: No clean answer: the server was unreachable, slow, or talked nonsense.
+    UNKNOWN = "unknown"
+
+
+class EndKind(StrEnum):
+    """How a prompt ended, told by history or by the pack's manifest."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+    #: Deleted from the queue before it ran (only the manifest tells).
+    REMOVED = "removed"
+
+
+class Source(StrEnum):
+    """Who told of an ending."""
+
+    HISTORY = "history"
+    MANIFEST = "manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """One file that a prompt's ending lists, as ComfyUI names it."""
+
+    node_id: str
+    filename: str
+    subfolder: str
+    #: "output", or "temp" and "input", which are no results.
+    type: str
+    #: The key it stood under: images, gifs, videos, audio, ...
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a prompt ended. Once seen it is stored, whatever the server forgets later."""
+
+    kind: EndKind
+    source: Source
+    #: Every file that history lists, temp files included.
+    files: tuple[ListedFile, ...] = ()
+    node_id: str | None = None
+    node_type: str | None = None
+    exception_type: str | None = None
+    #: First line of the exception's message.
+    message: str | None = None
+    out_of_memory: bool = False
+    #: Every node was cached: the files are those of an earlier prompt.
+    cached: bool = False
+    #: ComfyUI's own clock, from the messages of the history entry.
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+class FileState(StrEnum):
+    """What is known of one output file."""
+
+    #: Not on disk.
+    ABSENT = "absent"
+    #: On disk and still changing, or not yet quiet for long enough.
+    UNSETTLED = "unsettled"
+    #: Settled, and the inspection has not answered yet.
+    UNCHECKED = "unchecked"
+    SOUND = "sound"
+    UNSOUND = "unsound"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """One output file of a prompt and what its inspection said."""
+
+    #: Path as applications see it (`stored_path`).
+    path: str
+    state: FileState
+    #: The main output: the one the row points at.
+    is_main: bool = False
+    node_id: str | None = None
+    #: In words: "71 of 72 frames", "moov box missing". Expectations included.
+    defects: tuple[str, ...] = ()
+    #: Inspected twice, far enough apart, with unchanged size and time: the damage is there to stay.
+    confirmed: bool = False
+    #: The tag inside the file names this job and a prompt of it.
+    tagged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptEvidence:
+    """What is known of one prompt of the job's current attempt."""
+
+    prompt_id: str
+    place: Place
+    server: str | None = None
+    #: Rank in the queue, 1 = next. None unless pending.
+    position: int | None = None
+    #: It was seen in a queue, in a history or running at least once.
+    ever_seen: bool = False
+    ending: Ending | None = None
+    #: First look that knew of the ending while the storage was healthy.
+    ending_seen_at: float | None = None
+    #: Every listed output of type "output".
+    outputs: tuple[OutputFile, ...] = ()
+    running_since: float | None = None
+    #: Last progress or node event of this prompt, growth of one of its files, or its start.
+    last_sign_at: float | None = None
+    #: Since when a source that could have broken the silence has been listening; None = none is.
+    witness_since: float | None = None
+    #: Clean looks in a row that did not find it, and the first of them.
+    missing_looks: int = 0
+    missing_since: float | None = None
+    #: Since when the server's boot id differs from the one it was last seen under (both known).
+    boot_changed_since: float | None = None
+    #: The snapshot says that no prompt worker lives, though this boot was seen with one.
+    worker_dead: bool = False
+    #: We interrupted it, because it had stalled.
+    interrupted_by_us: bool = False
+    #: Output nodes of its graph; with every one of them in tagged files the job is whole.
+    output_nodes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known about one job at one instant."""
+
+    #: Prompts of the current attempt, in the order in which they were first seen.
+    prompts: tuple[PromptEvidence, ...] = ()
+    #: Files that carry this job's tag and were claimed by no ending.
+    tagged_outputs: tuple[OutputFile, ...] = ()
+    #: False: the output directory is unreadable, or is not the one that it was last time.
+    storage_healthy: bool = True
+    #: Since when the server (every server, if the job's is unknown) has been unreachable.
+    unreachable_since: float | None = None
+    #: "refused", "timeout" or "answer": told apart in the story.
+    unreachable_how: str | None = None
+    #: Since when this reconciler has been watching; clocks of silence start no earlier.
+    watching_since: float = 0.0
