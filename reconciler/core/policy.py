@@ -38,8 +38,10 @@ class Policy:
     lost_grace_s: float = 60.0
     #: The same where the server's boot id proves a restart.
     restart_grace_s: float = 20.0
-    #: Limits that are off (None) until somebody sets them.
+    #: How long a job may wait in a queue, or for its first prompt; None = for ever.
     queue_timeout_s: float | None = None
     submit_timeout_s: float | None = None
+    #: How long a row may name a prompt that no server ever knew; None = for ever.
+    never_seen_timeout_s: float | None = 3600.0
     #: How long a server may be unreachable before its open jobs are failed; None = for ever.
     server_down_timeout_s: float | None = 3600.0

@@ -1,0 +1,156 @@
+"""One job under judgement, and the form of a decision about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from reconciler.core.evidence import EndKind, Evidence, OutputFile, Place, PromptEvidence
+from reconciler.core.jobs import FailureCode, Job, Status
+from reconciler.core.policy import Policy
+
+
+class Stage(StrEnum):
+    """What an open job is doing, finer than its status."""
+
+    #: In the server's queue.
+    PENDING = "pending"
+    RUNNING = "running"
+    #: ComfyUI is done; the files are being checked.
+    VALIDATING = "validating"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the row should say, and why."""
+
+    status: Status
+    #: The rule that decided: a row of the decision table.
+    rule: str
+    #: One sentence for a person.
+    reason: str
+    failure: FailureCode | None = None
+    stage: Stage | None = None
+    prompt_id: str | None = None
+    #: Rank in the server's queue, 1 = next.
+    position: int | None = None
+    #: Path of the main output, as applications see it.
+    output_path: str | None = None
+    #: What the decision was drawn from: JSON values only.
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    #: It blames silence or absence: look once more before it is written.
+    needs_second_look: bool = False
+    #: Ask the server to interrupt `prompt_id`.
+    interrupt: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job under judgement, with what the rules ask about it worked out once."""
+
+    job: Job
+    evidence: Evidence
+    policy: Policy
+    now: float
+
+    @cached_property
+    def error(self) -> PromptEvidence | None:
+        """The first prompt that ended in an error or an interrupt."""
+        return self._first_ending(EndKind.ERROR, EndKind.INTERRUPTED)
+
+    @cached_property
+    def removed(self) -> PromptEvidence | None:
+        """The first prompt that was removed from the queue."""
+        return self._first_ending(EndKind.REMOVED)
+
+    @cached_property
+    def open(self) -> PromptEvidence | None:
+        """The open prompt that says most: running before pending before unknown before absent."""
+        rank = [Place.RUNNING, Place.PENDING, Place.UNKNOWN, Place.ABSENT]
+        unended = [p for p in self.evidence.prompts if p.ending is None]
+        return min(unended, key=lambda p: rank.index(p.place), default=None)
+
+    @cached_property
+    def successes(self) -> tuple[PromptEvidence, ...]:
+        """All prompts, where every one of them ended in success; else none."""
+        prompts = self.evidence.prompts
+        if all(p.ending is not None and p.ending.kind is EndKind.SUCCESS for p in prompts):
+            return prompts
+        return ()
+
+    @cached_property
+    def outputs(self) -> tuple[OutputFile, ...]:
+        """The listed outputs of all successful prompts."""
+        return tuple(output for prompt in self.successes for output in prompt.outputs)
+
+    @cached_property
+    def absent(self) -> PromptEvidence | None:
+        """The open prompt, if its server answered cleanly and does not know it."""
+        return self.open if self.open is not None and self.open.place is Place.ABSENT else None
+
+    def missing_beyond_grace(self, prompt: PromptEvidence) -> bool:
+        """True where the prompt was missed often enough, for long enough, to be called lost."""
+        return (
+            prompt.missing_since is not None
+            and prompt.missing_looks >= self.policy.lost_confirmations
+            and self.now - prompt.missing_since >= self.policy.lost_grace_s
+        )
+
+    def keep(self, rule: str, reason: str, **evidence: object) -> Decision:
+        """The row stays as it is."""
+        failure = self.job.failure
+        return Decision(self.job.status, rule, reason, failure=failure, evidence=evidence)
+
+    def fail(
+        self, code: FailureCode, rule: str, reason: str, prompt: PromptEvidence | None
+    ) -> Decision:
+        """The job failed; the evidence of its prompt goes along."""
+        return Decision(
+            Status.FAILED,
+            rule,
+            reason,
+            failure=code,
+            prompt_id=prompt.prompt_id if prompt else None,
+            evidence=facts(prompt),
+        )
+
+    def _first_ending(self, *kinds: EndKind) -> PromptEvidence | None:
+        prompts = self.evidence.prompts
+        return next((p for p in prompts if p.ending is not None and p.ending.kind in kinds), None)
+
+
+def facts(prompt: PromptEvidence | None) -> dict[str, object]:
+    """The evidence of one prompt as JSON values, without what is not known."""
+    if prompt is None:
+        return {}
+    facts: dict[str, object] = {
+        "prompt_id": prompt.prompt_id,
+        "place": prompt.place.value,
+        "server": prompt.server,
+        "running_since": prompt.running_since,
+        "last_sign_at": prompt.last_sign_at,
+        "missing_looks": prompt.missing_looks or None,
+        "missing_since": prompt.missing_since,
+        "boot_changed_since": prompt.boot_changed_since,
+    }
+    if prompt.ending is not None:
+        facts |= {
+            "ending": prompt.ending.kind.value,
+            "source": prompt.ending.source.value,
+            "node_id": prompt.ending.node_id,
+            "node_type": prompt.ending.node_type,
+            "exception_type": prompt.ending.exception_type,
+            "cached": prompt.ending.cached or None,
+            "ended_at": prompt.ending.ended_at,
+        }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def file_facts(outputs: tuple[OutputFile, ...]) -> list[dict[str, object]]:
+    return [
+        {"path": o.path, "state": o.state.value}
+        | ({"defects": list(o.defects)} if o.defects else {})
+        for o in outputs
+    ]

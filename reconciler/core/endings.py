@@ -1,0 +1,170 @@
+"""Rules for jobs that are final, and for prompts that ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.core.case import Case, Decision, Stage, facts, file_facts
+from reconciler.core.evidence import EndKind, FileState
+from reconciler.core.jobs import FailureCode, Status
+
+
+def final(case: Case) -> Decision | None:
+    job = case.job
+    if job.status in (Status.COMPLETED, Status.CANCELLED):
+        return case.keep("final", f"the job is {job.status}: final")
+    if job.status is Status.FAILED and (job.failure is None or job.failure.is_permanent):
+        why = job.failure.value if job.failure else "by the application"
+        return case.keep("final", f"the job failed ({why}): final")
+    return None
+
+
+def late_success(case: Case) -> Decision | None:
+    if case.job.status is not Status.FAILED:
+        return None
+    success = sound_success(case) or tagged_success(case)
+    if success is None:
+        return None
+    verdict = case.job.failure.value if case.job.failure else "unknown"
+    reason = f"late success after the verdict {verdict}: {success.reason}"
+    if case.policy.accept_late_success:
+        return replace(success, rule="late_success", reason=reason)
+    return replace(
+        case.keep("late_success", reason + " (settings: ignore)"), evidence=success.evidence
+    )
+
+
+def failed_otherwise(case: Case) -> Decision | None:
+    if case.job.status is Status.FAILED:
+        return case.keep(
+            "failed", "failed; only a proven success, a retry or the application ends it"
+        )
+    return None
+
+
+def error(case: Case) -> Decision | None:
+    prompt = case.error
+    if prompt is None or prompt.ending is None:
+        return None
+    ending = prompt.ending
+    if ending.kind is EndKind.INTERRUPTED and prompt.interrupted_by_us:
+        return case.fail(
+            FailureCode.STALLED, "error", "interrupted by the reconciler: it had stalled", prompt
+        )
+    if ending.kind is EndKind.INTERRUPTED:
+        where = f" in node {ending.node_id} ({ending.node_type})" if ending.node_id else ""
+        return case.fail(FailureCode.INTERRUPTED, "error", f"interrupted by someone{where}", prompt)
+    code = FailureCode.OUT_OF_MEMORY if ending.out_of_memory else FailureCode.EXECUTION_ERROR
+    where = f"node {ending.node_id} ({ending.node_type})" if ending.node_id else "ComfyUI"
+    what = ": ".join(part for part in (ending.exception_type, ending.message) if part)
+    return case.fail(code, "error", f"{where}: {what or 'error without a message'}", prompt)
+
+
+def removed(case: Case) -> Decision | None:
+    if case.removed is None or case.open is not None:
+        return None
+    return Decision(
+        Status.CANCELLED,
+        "removed",
+        "the prompt was deleted from ComfyUI's queue",
+        prompt_id=case.removed.prompt_id,
+        evidence=facts(case.removed),
+    )
+
+
+def storage_away(case: Case) -> Decision | None:
+    if case.evidence.storage_healthy or not (case.successes or case.absent):
+        return None
+    return case.keep(
+        "storage", "the output directory is not readable, or not the same one as before"
+    )
+
+
+def sound_success(case: Case) -> Decision | None:
+    outputs = case.outputs
+    if not outputs or any(o.state is not FileState.SOUND for o in outputs):
+        return None
+    last = case.successes[-1]
+    main = next((o for o in reversed(outputs) if o.is_main), outputs[-1])
+    cached = last.ending is not None and last.ending.cached
+    files = "1 output is" if len(outputs) == 1 else f"{len(outputs)} outputs are"
+    return Decision(
+        Status.COMPLETED,
+        "success",
+        f"ComfyUI reported success{' (cached)' if cached else ''} and {files} whole",
+        prompt_id=last.prompt_id,
+        output_path=main.path,
+        evidence=facts(last) | {"outputs": file_facts(outputs)},
+    )
+
+
+def invalid_output(case: Case) -> Decision | None:
+    bad = [o for o in case.outputs if o.state is FileState.UNSOUND and o.confirmed]
+    if not bad:
+        return None
+    words = "; ".join(bad[0].defects) or "damaged"
+    reason = f"{bad[0].path}: {words}"
+    decision = case.fail(FailureCode.INVALID_OUTPUT, "invalid_output", reason, case.successes[-1])
+    evidence = dict(decision.evidence) | {"outputs": file_facts(case.outputs)}
+    return replace(decision, output_path=bad[0].path, evidence=evidence)
+
+
+def missing_output(case: Case) -> Decision | None:
+    gone = [o for o in case.outputs if o.state is FileState.ABSENT]
+    seen = [p.ending_seen_at for p in case.successes if p.ending_seen_at is not None]
+    if not gone or not seen or case.now - max(seen) < case.policy.missing_output_grace_s:
+        return None
+    more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+    reason = f"ComfyUI reported success, but {gone[0].path}{more} is not on disk"
+    decision = case.fail(FailureCode.MISSING_OUTPUT, "missing_output", reason, case.successes[-1])
+    return replace(
+        decision, evidence=dict(decision.evidence) | {"outputs": file_facts(case.outputs)}
+    )
+
+
+def no_output(case: Case) -> Decision | None:
+    if not case.successes or case.outputs:
+        return None
+    last = case.successes[-1]
+    if case.policy.allow_no_output:
+        reason = "ComfyUI reported success; it saved nothing, which the settings allow"
+        return Decision(
+            Status.COMPLETED, "no_output", reason, prompt_id=last.prompt_id, evidence=facts(last)
+        )
+    reason = "ComfyUI reported success and saved nothing: has the workflow an output node?"
+    return case.fail(FailureCode.NO_OUTPUT, "no_output", reason, last)
+
+
+def validating(case: Case) -> Decision | None:
+    if not case.successes:
+        return None
+    waiting = [o for o in case.outputs if o.state is not FileState.SOUND]
+    return Decision(
+        Status.PROCESSING,
+        "validating",
+        f"ComfyUI reported success; {len(waiting)} of {len(case.outputs)} outputs to be checked",
+        stage=Stage.VALIDATING,
+        prompt_id=case.successes[-1].prompt_id,
+        evidence=facts(case.successes[-1]) | {"outputs": file_facts(case.outputs)},
+    )
+
+
+def tagged_success(case: Case) -> Decision | None:
+    prompt, outputs = case.absent, case.evidence.tagged_outputs
+    if prompt is None or not outputs or not case.missing_beyond_grace(prompt):
+        return None
+    if any(o.state is not FileState.SOUND for o in outputs):
+        return None
+    nodes = {o.node_id for o in outputs if o.node_id is not None}
+    # Many files may come from one node, so files of unknown nodes count as one node's.
+    if (len(nodes) or 1) < (prompt.output_nodes or 1):
+        return None
+    main = next((o for o in outputs if o.is_main), outputs[-1])
+    return Decision(
+        Status.COMPLETED,
+        "tagged_output",
+        "ComfyUI no longer knows the prompt, but whole outputs carry its tag",
+        prompt_id=prompt.prompt_id,
+        output_path=main.path,
+        evidence=facts(prompt) | {"outputs": file_facts(outputs)},
+    )

@@ -1,0 +1,144 @@
+"""Rules for prompts that run, wait, or cannot be found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.core.case import Case, Decision, Stage, facts, file_facts
+from reconciler.core.evidence import Place
+from reconciler.core.jobs import FailureCode, Status
+from reconciler.core.stall import runtime_budget_s, stall_reason
+
+
+def worker_dead(case: Case) -> Decision | None:
+    prompt = case.open
+    if prompt is None or prompt.place is not Place.RUNNING or not prompt.worker_dead:
+        return None
+    reason = "ComfyUI's worker thread is dead: it answers, and will run nothing until a restart"
+    decision = case.fail(FailureCode.WORKER_DEAD, "worker_dead", reason, prompt)
+    return replace(decision, needs_second_look=True)
+
+
+def running(case: Case) -> Decision | None:
+    prompt = case.open
+    if prompt is None or prompt.place is not Place.RUNNING:
+        return None
+    stalled = stall_reason(case.job, prompt, case.evidence, case.policy.stall, case.now)
+    if stalled is None:
+        return Decision(
+            Status.PROCESSING,
+            "running",
+            f"ComfyUI{f' {prompt.server}' if prompt.server else ''} is running it",
+            stage=Stage.RUNNING,
+            prompt_id=prompt.prompt_id,
+            evidence=facts(prompt),
+        )
+    decision = case.fail(FailureCode.STALLED, "running", f"stalled: {stalled}", prompt)
+    budget = {"budget_s": runtime_budget_s(case.job, case.policy.stall)}
+    return replace(
+        decision,
+        evidence=dict(decision.evidence) | budget,
+        needs_second_look=True,
+        interrupt=case.policy.stall.interrupt,
+    )
+
+
+def pending(case: Case) -> Decision | None:
+    prompt = case.open
+    if prompt is None or prompt.place is not Place.PENDING:
+        return None
+    limit, waited = case.policy.queue_timeout_s, case.now - case.job.opened_at
+    if limit is not None and waited > limit:
+        reason = f"waited {waited:.0f} s in the queue (limit {limit:.0f} s)"
+        decision = case.fail(FailureCode.QUEUE_TIMEOUT, "pending", reason, prompt)
+        return replace(decision, needs_second_look=True)
+    place = f"number {prompt.position} in the queue" if prompt.position else "in the queue"
+    return Decision(
+        Status.QUEUED,
+        "pending",
+        f"{place}{f' of {prompt.server}' if prompt.server else ''}",
+        stage=Stage.PENDING,
+        prompt_id=prompt.prompt_id,
+        position=prompt.position,
+        evidence=facts(prompt) | ({"position": prompt.position} if prompt.position else {}),
+    )
+
+
+def unreachable(case: Case) -> Decision | None:
+    since, prompt = case.evidence.unreachable_since, case.open
+    if since is None or (prompt is not None and prompt.place is not Place.UNKNOWN):
+        return None
+    limit, down = case.policy.server_down_timeout_s, case.now - since
+    how = case.evidence.unreachable_how or "unreachable"
+    if prompt is not None and limit is not None and down > limit:
+        reason = f"the server has not answered for {down:.0f} s ({how}; limit {limit:.0f} s)"
+        decision = case.fail(FailureCode.SERVER_DOWN, "unreachable", reason, prompt)
+        return replace(decision, needs_second_look=True)
+    return case.keep(
+        "unreachable",
+        f"the server does not answer ({how}): no evidence either way",
+        unreachable_since=since,
+        how=how,
+    )
+
+
+def never_submitted(case: Case) -> Decision | None:
+    prompt = case.open
+    if case.evidence.prompts and not (case.absent is not None and not case.absent.ever_seen):
+        return None
+    waited = case.now - case.job.opened_at
+    if prompt is None:
+        limit, what = (
+            case.policy.submit_timeout_s,
+            "it has no prompt id and no prompt carries its tag",
+        )
+    else:
+        limit, what = case.policy.never_seen_timeout_s, "no server ever knew its prompt id"
+    if limit is not None and waited > limit:
+        reason = f"{what} ({waited:.0f} s; limit {limit:.0f} s)"
+        decision = case.fail(FailureCode.NEVER_SUBMITTED, "never_submitted", reason, prompt)
+        return replace(decision, needs_second_look=True)
+    return case.keep("never_submitted", what, **facts(prompt))
+
+
+def restarted(case: Case) -> Decision | None:
+    prompt = case.absent
+    if prompt is None or prompt.boot_changed_since is None:
+        return None
+    if case.now - prompt.boot_changed_since < case.policy.restart_grace_s:
+        return None
+    reason = "ComfyUI was restarted and no longer knows the prompt (its boot id changed)"
+    decision = case.fail(FailureCode.LOST, "restarted", reason, prompt)
+    return replace(decision, needs_second_look=True)
+
+
+def missing_briefly(case: Case) -> Decision | None:
+    prompt = case.absent
+    if prompt is None or case.missing_beyond_grace(prompt):
+        return None
+    return case.keep(
+        "missing_briefly",
+        f"not found in queue or history ({prompt.missing_looks} of"
+        f" {case.policy.lost_confirmations} looks, {case.policy.lost_grace_s:.0f} s grace)",
+        **facts(prompt),
+    )
+
+
+def lost(case: Case) -> Decision | None:
+    prompt = case.absent
+    if prompt is None:
+        return None
+    missing = case.now - (prompt.missing_since or case.now)
+    reason = (
+        f"ComfyUI answers and knows it neither in its queue nor in its history"
+        f" ({prompt.missing_looks} looks over {missing:.0f} s):"
+        " restarted, or deleted from the queue"
+    )
+    partial = case.evidence.tagged_outputs
+    decision = case.fail(FailureCode.LOST, "lost", reason, prompt)
+    evidence = dict(decision.evidence) | ({"partial_files": file_facts(partial)} if partial else {})
+    return replace(decision, evidence=evidence, needs_second_look=True)
+
+
+def no_answer(case: Case) -> Decision:
+    return case.keep("no_answer", "no clean answer from the server yet")
