@@ -1,0 +1,325 @@
+"""The jobs table and our state of each job: reading, linking, and writing by compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extras import Json
+
+from reconciler.core.jobs import FailureCode, Job, Status
+from reconciler.store.clean import clean_json, clean_text
+from reconciler.store.connection import Connection, Cursor
+from reconciler.store.queries import query
+from reconciler.store.records import (
+    Event,
+    JobRecord,
+    PromptRecord,
+    RowChange,
+    StoryEvent,
+    ending_from_json,
+    ending_to_json,
+)
+from reconciler.store.schema import JobsTable
+
+_WORDS = frozenset(status.value for status in Status)
+_REVOCABLE = [code.value for code in FailureCode if not code.is_permanent]
+
+
+class JobStore:
+    """Jobs in Postgres. Every method is one transaction and raises DatabaseError."""
+
+    def __init__(self, connection: Connection, table: JobsTable) -> None:
+        self._connection = connection
+        self._table = table
+
+    def now(self) -> float:
+        """Seconds since the epoch by the database's clock."""
+        with self._connection.transaction() as cursor:
+            cursor.execute("select extract(epoch from clock_timestamp())::float8 as now")
+            return float(_one(cursor)["now"])
+
+    def open_jobs(self, *, late_s: float) -> list[JobRecord]:
+        """Rows that a pass has to judge, with their prompts.
+
+        Open rows, rows that somebody else closed since we last looked, and rows that failed less
+        than `late_s` seconds ago by a verdict that a late success may lift.
+        """
+        statement = query(
+            "open_jobs",
+            jobs=self._table.identifier,
+            id_type=self._table.id_type,
+            **{
+                name: self._table.column(name)
+                for name in ("job_type", "frames", "output_path", "created_at")
+            },
+            progress=self._table.column("progress"),
+        )
+        with self._connection.transaction() as cursor:
+            cursor.execute(statement, {"revocable": _REVOCABLE, "late_s": late_s})
+            rows = cursor.fetchall()
+            records = {row["job_id"]: _record(row) for row in rows if row["row_status"] in _WORDS}
+            for row in rows:
+                if row["row_status"] not in _WORDS:
+                    _leave_alone(cursor, row)
+            cursor.execute(query("prompts_of"), {"job_ids": list(records)})
+            for row in cursor.fetchall():
+                records[row["job_id"]].prompts.append(_prompt(row))
+        return list(records.values())
+
+    def see(self, record: JobRecord) -> None:
+        """Notes a row that is seen for the first time."""
+        job = record.job
+        with self._connection.transaction() as cursor:
+            cursor.execute(
+                query("see_job"),
+                {"job_id": job.id, "status": record.row_status, "created_at": job.opened_at},
+            )
+            if cursor.rowcount:
+                _add_event(cursor, job, Event("seen", f"seen first; the row says {job.status}"))
+
+    def reopen(self, record: JobRecord, *, overwritten: int, event: Event) -> bool:
+        """Begins a new attempt of a row that was final and is open again."""
+        job = record.job
+        with self._connection.transaction() as cursor:
+            cursor.execute(
+                query("reopen_job"),
+                {
+                    "job_id": job.id,
+                    "attempt": job.attempt,
+                    "status": record.row_status,
+                    "overwritten": overwritten,
+                },
+            )
+            row = cursor.fetchone()
+            if row is None:
+                return False
+            if record.row_prompt_id is not None:
+                cursor.execute(
+                    query("reattempt_prompt"),
+                    {
+                        "job_id": job.id,
+                        "prompt_id": record.row_prompt_id,
+                        "attempt": row["attempt"],
+                    },
+                )
+            _add_event(cursor, job, event, attempt=row["attempt"])
+        return True
+
+    def follow(self, record: JobRecord, event: Event) -> None:
+        """Notes that somebody else changed the row's status; we follow."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(
+                query("note_row_status"), {"job_id": record.job.id, "status": record.row_status}
+            )
+            _add_event(cursor, record.job, event)
+
+    def link(self, job: Job, prompt: PromptRecord, event: Event) -> bool:
+        """Links a prompt to a job. False if it belongs to a job already."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(
+                query("link_prompt"),
+                {
+                    "prompt_id": clean_text(prompt.prompt_id, 200),
+                    "job_id": job.id,
+                    "attempt": job.attempt,
+                    "server": prompt.server,
+                    "client_id": _cleaned(prompt.client_id),
+                    "output_nodes": prompt.output_nodes,
+                },
+            )
+            if cursor.fetchone() is None:
+                return False
+            _add_event(cursor, job, event)
+            cursor.execute(
+                query("fill_prompt_id", jobs=self._table.identifier, id_type=self._table.id_type),
+                {"job_id": job.id, "prompt_id": prompt.prompt_id},
+            )
+        return True
+
+    def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:
+        """Stores the clocks and endings of prompts."""
+        with self._connection.transaction() as cursor:
+            for prompt in prompts:
+                ending = ending_to_json(prompt.ending)
+                values = {name: getattr(prompt, name) for name in PromptRecord.__slots__}
+                values["client_id"] = _cleaned(prompt.client_id)
+                values["ending"] = None if ending is None else Json(clean_json(ending))
+                cursor.execute(query("save_prompt"), values)
+
+    def existing(self, job_ids: Iterable[str]) -> set[str]:
+        """Which of these texts are keys of rows."""
+        wanted = [clean_text(job_id, 200) for job_id in job_ids]
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("existing_jobs", jobs=self._table.identifier), {"job_ids": wanted})
+            return {row["job_id"] for row in cursor.fetchall()}
+
+    def write(self, record: JobRecord, change: RowChange, event: Event | None) -> bool:
+        """Writes a decision: row, state and event together, or nothing.
+
+        False if the row or the attempt is not what the decision was drawn from any more: somebody
+        else was faster, and the job is to be looked at again.
+        """
+        job = record.job
+        with self._connection.transaction() as cursor:
+            cursor.execute(*self._write_row(record, change))
+            if cursor.fetchone() is None:
+                return False
+            cursor.execute(
+                query("write_state"),
+                {
+                    "job_id": job.id,
+                    "attempt": job.attempt,
+                    "status": change.status.value,
+                    "failure": change.failure.value if change.failure else None,
+                    "stage": change.stage,
+                    "server": change.server,
+                    "queue_position": change.queue_position,
+                    "progress": change.progress,
+                    "eta_s": change.eta_s,
+                    "rule": change.rule,
+                    "reason": clean_text(change.reason),
+                },
+            )
+            if event is not None:
+                _add_event(cursor, job, event)
+            else:
+                cursor.execute(query("notify"), {"payload": f"job {job.id}"[:200]})
+        return True
+
+    def add_event(self, job: Job, event: Event) -> None:
+        """Adds to the story without changing anything."""
+        with self._connection.transaction() as cursor:
+            _add_event(cursor, job, event)
+
+    def story(self, job_id: str) -> list[StoryEvent]:
+        """All events of a job, oldest first."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("story"), {"job_id": clean_text(job_id, 200)})
+            return [_story_event(row) for row in cursor.fetchall()]
+
+    def _write_row(
+        self, record: JobRecord, change: RowChange
+    ) -> tuple[sql.Composed, dict[str, object]]:
+        values = self._assigned(record, change)
+        assignments = sql.SQL("").join(
+            sql.SQL(", {} = {}").format(sql.Identifier(name), value)
+            for name, value in values.items()
+            if self._table.has(name)
+        )
+        statement = query(
+            "write_row",
+            jobs=self._table.identifier,
+            id_type=self._table.id_type,
+            assignments=assignments,
+        )
+        return statement, {
+            "job_id": record.job.id,
+            "attempt": record.job.attempt,
+            "status": change.status.value,
+            "from_status": record.row_status,
+            "prompt_id": change.prompt_id,
+            "row_prompt_id": record.row_prompt_id,
+        }
+
+    @staticmethod
+    def _assigned(record: JobRecord, change: RowChange) -> dict[str, sql.Composable]:
+        """Columns to write beside the status. What the decision does not touch is not named."""
+        values: dict[str, sql.Composable] = {"updated_at": sql.SQL("now()")}
+        if change.progress is not None:
+            values["progress"] = sql.Literal(change.progress)
+        if change.output_path is not None:
+            values["output_path"] = sql.Literal(clean_text(change.output_path))
+        if change.status is Status.FAILED:
+            words = f"{change.failure.value if change.failure else 'failed'}: {change.reason}"
+            values["error"] = sql.Literal(clean_text(words))
+        elif record.job.status is Status.FAILED or change.status is Status.COMPLETED:
+            values["error"] = sql.SQL("null")
+        if change.status.is_final and not record.job.status.is_final:
+            values["completed_at"] = sql.SQL("now()")
+        return values
+
+
+def _one(cursor: Cursor) -> Mapping[str, Any]:
+    row = cursor.fetchone()
+    assert row is not None
+    return row
+
+
+def _leave_alone(cursor: Cursor, row: Mapping[str, Any]) -> None:
+    """An open row took on a status that is none of ours: the application's business now."""
+    word = clean_text(row["row_status"], 100)
+    cursor.execute(query("note_row_status"), {"job_id": row["job_id"], "status": word})
+    reason = f"the row says {word!r}, which is none of our statuses: left alone"
+    event = {"kind": "application", "reason": reason, "from_status": row["known_status"]}
+    _add_event_of(cursor, row["job_id"], row["attempt"], Event(**event))
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else clean_text(text, 200)
+
+
+def _add_event(cursor: Cursor, job: Job, event: Event, *, attempt: int | None = None) -> None:
+    _add_event_of(cursor, job.id, job.attempt if attempt is None else attempt, event)
+
+
+def _add_event_of(cursor: Cursor, job_id: str, attempt: int, event: Event) -> None:
+    cursor.execute(
+        query("add_event"),
+        {
+            "job_id": job_id,
+            "attempt": attempt,
+            "kind": event.kind,
+            "from_status": event.from_status,
+            "to_status": event.to_status,
+            "failure": event.failure,
+            "rule": event.rule,
+            "reason": clean_text(event.reason),
+            "evidence": Json(clean_json(event.evidence)),
+        },
+    )
+    cursor.execute(query("notify"), {"payload": f"event {_one(cursor)['id']}"})
+
+
+def _record(row: Mapping[str, Any]) -> JobRecord:
+    seen = row["known_status"] is not None
+    job = Job(
+        id=row["job_id"],
+        status=Status(row["row_status"]),
+        failure=FailureCode(row["failure"]) if row["failure"] else None,
+        attempt=row["attempt"] if seen else 1,
+        prompt_id=row["row_prompt_id"],
+        opened_at=row["opened_at"] if seen else row["created_at"],
+        job_type=row["job_type"],
+        frames=row["frames"],
+    )
+    return JobRecord(
+        job=job,
+        row_status=row["row_status"],
+        row_prompt_id=row["row_prompt_id"],
+        row_progress=row["row_progress"],
+        known_status=row["known_status"],
+        stage=row["stage"],
+        server=row["server"],
+        queue_position=row["queue_position"],
+        progress=row["progress"],
+        eta_s=row["eta_s"],
+        rule=row["rule"],
+        reason=row["reason"],
+        overwritten=row["overwritten"] or 0,
+        decided_at=row["decided_at"],
+    )
+
+
+def _prompt(row: Mapping[str, Any]) -> PromptRecord:
+    values = {name: row[name] for name in PromptRecord.__slots__}
+    values["ending"] = ending_from_json(row["ending"])
+    return PromptRecord(**values)
+
+
+def _story_event(row: Mapping[str, Any]) -> StoryEvent:
+    names = ("kind", "reason", "from_status", "to_status", "failure", "rule", "evidence")
+    return StoryEvent(
+        row["id"], row["at"], row["attempt"], Event(**{name: row[name] for name in names})
+    )

@@ -1,0 +1,113 @@
+"""What the store hands out and takes back: rows, prompts and changes as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
+from reconciler.core.jobs import FailureCode, Job, Status
+
+
+@dataclass(slots=True)
+class PromptRecord:
+    """One prompt of a job, with its clocks. Times: seconds since the epoch, database's clock."""
+
+    prompt_id: str
+    job_id: str
+    attempt: int
+    server: str | None = None
+    client_id: str | None = None
+    output_nodes: int | None = None
+    ever_seen: bool = False
+    running_since: float | None = None
+    last_sign_at: float | None = None
+    missing_looks: int = 0
+    missing_since: float | None = None
+    ending: Ending | None = None
+    ending_seen_at: float | None = None
+    interrupted_by_us: bool = False
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """One row of the jobs table with what we know of it."""
+
+    job: Job
+    #: The row as read: what a write is compared with.
+    row_status: str
+    row_prompt_id: str | None
+    row_progress: int | None
+    #: None: the row was never seen before.
+    known_status: str | None
+    stage: str | None = None
+    server: str | None = None
+    queue_position: int | None = None
+    progress: int | None = None
+    eta_s: float | None = None
+    rule: str | None = None
+    reason: str | None = None
+    overwritten: int = 0
+    decided_at: float | None = None
+    prompts: list[PromptRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A sentence of a job's story."""
+
+    kind: str
+    reason: str
+    from_status: str | None = None
+    to_status: str | None = None
+    failure: str | None = None
+    rule: str | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoryEvent:
+    """An event as it was stored."""
+
+    id: int
+    at: float
+    attempt: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """What the row and our state of the job are to say."""
+
+    status: Status
+    failure: FailureCode | None
+    stage: str | None
+    server: str | None
+    prompt_id: str | None
+    queue_position: int | None
+    progress: int | None
+    eta_s: float | None
+    rule: str
+    reason: str
+    output_path: str | None
+
+
+def ending_to_json(ending: Ending | None) -> dict[str, object] | None:
+    """An ending as it is stored."""
+    return None if ending is None else asdict(ending)
+
+
+def ending_from_json(stored: Mapping[str, object] | None) -> Ending | None:
+    """The inverse of `ending_to_json`."""
+    if stored is None:
+        return None
+    values = dict(stored)
+    files = values.pop("files", []) or []
+    return Ending(
+        **{  # type: ignore[arg-type]
+            **values,
+            "kind": EndKind(str(values["kind"])),
+            "source": Source(str(values["source"])),
+            "files": tuple(ListedFile(**f) for f in files),  # type: ignore[attr-defined]
+        }
+    )

@@ -1,0 +1,47 @@
+"""What we remember of each ComfyUI server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from reconciler.store.clean import clean_text
+from reconciler.store.connection import Connection
+from reconciler.store.queries import query
+
+
+@dataclass(slots=True)
+class ServerRecord:
+    """A server as seen last. Times: seconds since the epoch by the database's clock."""
+
+    name: str
+    url: str
+    version: str | None = None
+    unreachable_since: float | None = None
+    unreachable_how: str | None = None
+    answered_at: float | None = None
+    output_dir: str | None = None
+    output_inode: int | None = None
+
+
+class ServerStore:
+    """Servers in Postgres. Every method raises DatabaseError."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all(self) -> list[ServerRecord]:
+        """Every server ever seen, by name."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("servers"))
+            return [ServerRecord(**row) for row in cursor.fetchall()]
+
+    def save(self, servers: Iterable[ServerRecord]) -> None:
+        """Stores servers as they are now."""
+        with self._connection.transaction() as cursor:
+            for server in servers:
+                values = asdict(server)
+                for name in ("version", "output_dir"):
+                    if values[name] is not None:
+                        values[name] = clean_text(values[name])
+                cursor.execute(query("save_server"), values)
