@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -66,16 +67,36 @@ class Case:
         return self._first_ending(EndKind.REMOVED)
 
     @cached_property
+    def prompts(self) -> tuple[PromptEvidence, ...]:
+        """The prompts that count: a mistaken id says nothing beside a prompt that was seen.
+
+        A prompt id that no server ever knew is dropped where another prompt of the job was seen,
+        once it has been missed for as long as a lost prompt must be.
+        """
+        prompts = self.evidence.prompts
+        if not any(seen(p) for p in prompts):
+            return prompts
+        return tuple(p for p in prompts if seen(p) or not self.missing_beyond_grace(p))
+
+    @cached_property
     def open(self) -> PromptEvidence | None:
-        """The open prompt that says most: running before pending before unknown before absent."""
+        """The open prompt that says most: running before pending before unknown before absent.
+
+        Of several absent ones it is the one missed least: no verdict before all are overdue.
+        """
         rank = [Place.RUNNING, Place.PENDING, Place.UNKNOWN, Place.ABSENT]
-        unended = [p for p in self.evidence.prompts if p.ending is None]
-        return min(unended, key=lambda p: rank.index(p.place), default=None)
+
+        def saying_most_first(p: PromptEvidence) -> tuple[int, bool, float]:
+            missing_since = math.inf if p.missing_since is None else p.missing_since
+            return rank.index(p.place), self.gone(p), -missing_since
+
+        unended = [p for p in self.prompts if p.ending is None]
+        return min(unended, key=saying_most_first, default=None)
 
     @cached_property
     def successes(self) -> tuple[PromptEvidence, ...]:
         """All prompts, where every one of them ended in success; else none."""
-        prompts = self.evidence.prompts
+        prompts = self.prompts
         if all(p.ending is not None and p.ending.kind is EndKind.SUCCESS for p in prompts):
             return prompts
         return ()
@@ -98,9 +119,22 @@ class Case:
             and self.now - prompt.missing_since >= self.policy.lost_grace_s
         )
 
+    def restart_proven(self, prompt: PromptEvidence) -> bool:
+        """True where the server's boot id says for long enough that it forgot the prompt."""
+        since = prompt.boot_changed_since
+        return since is not None and self.now - since >= self.policy.restart_grace_s
+
+    def gone(self, prompt: PromptEvidence) -> bool:
+        """True where the grace of an absent prompt is over, by either clock."""
+        return self.missing_beyond_grace(prompt) or self.restart_proven(prompt)
+
+    def watched_for_s(self, since: float) -> float:
+        """Seconds since then, but none of those before this reconciler came up."""
+        return self.now - max(since, self.evidence.watching_since)
+
     def keep(self, rule: str, reason: str, **evidence: object) -> Decision:
         """The row stays as it is."""
-        failure = self.job.failure
+        failure = self.job.failure if self.job.status is Status.FAILED else None
         return Decision(self.job.status, rule, reason, failure=failure, evidence=evidence)
 
     def fail(
@@ -117,8 +151,15 @@ class Case:
         )
 
     def _first_ending(self, *kinds: EndKind) -> PromptEvidence | None:
-        prompts = self.evidence.prompts
-        return next((p for p in prompts if p.ending is not None and p.ending.kind in kinds), None)
+        return next(
+            (p for p in self.prompts if p.ending is not None and p.ending.kind in kinds), None
+        )
+
+
+def seen(prompt: PromptEvidence) -> bool:
+    """True where a server or a manifest has ever known the prompt."""
+    at_server = prompt.place in (Place.RUNNING, Place.PENDING)
+    return prompt.ever_seen or prompt.ending is not None or at_server
 
 
 def facts(prompt: PromptEvidence | None) -> dict[str, object]:

@@ -141,17 +141,19 @@ RULES: tuple[Rule, ...] = (
         living.unreachable,
     ),
     Rule(
-        "never_submitted",
-        "no prompt id and no prompt carries its tag; or a prompt id that was never seen anywhere",
-        "as it was; failed: never_submitted after `timeouts.submit_s` or `timeouts.never_seen_s`",
-        living.never_submitted,
+        "tagged_output",
+        "not found beyond the grace of `restarted` or `lost`, and sound outputs carry this job's"
+        " tag, one for every output node of the graph of each such prompt, and meet what was"
+        " expected; the other prompts succeeded with sound outputs",
+        "completed; as it was while tagged outputs are being checked",
+        endings.tagged_output,
     ),
     Rule(
-        "tagged_output",
-        "not found beyond the grace, and sound outputs carry this job's tag, one for every output"
-        " node of the graph, and meet what was expected",
-        "completed",
-        endings.tagged_success,
+        "never_submitted",
+        "no prompt id and no prompt carries its tag; or no server ever knew any of its prompt ids",
+        "as it was; failed: never_submitted `timeouts.submit_s` after it was opened, or"
+        " `timeouts.never_seen_s` after the first clean look that missed it, if that is set",
+        living.never_submitted,
     ),
     Rule(
         "restarted",

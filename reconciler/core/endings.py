@@ -5,22 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.case import Case, Decision, Stage, facts, file_facts
-from reconciler.core.evidence import EndKind, FileState
+from reconciler.core.evidence import Ending, EndKind, FileState, OutputFile, PromptEvidence
 from reconciler.core.jobs import FailureCode, Status
 
 
 def final(case: Case) -> Decision | None:
     job = case.job
     if job.status in (Status.COMPLETED, Status.CANCELLED):
-        return case.keep("final", f"the job is {job.status}: final")
+        return case.keep("final", f"the job is {job.status}: final", status=job.status.value)
     if job.status is Status.FAILED and (job.failure is None or job.failure.is_permanent):
         why = job.failure.value if job.failure else "by the application"
-        return case.keep("final", f"the job failed ({why}): final")
+        return case.keep(
+            "final", f"the job failed ({why}): final", status=job.status.value, failure=why
+        )
     return None
 
 
 def late_success(case: Case) -> Decision | None:
-    if case.job.status is not Status.FAILED:
+    # What was known of files before the directory went away proves nothing about them now.
+    if case.job.status is not Status.FAILED or not case.evidence.storage_healthy:
         return None
     success = sound_success(case) or tagged_success(case)
     if success is None:
@@ -35,11 +38,14 @@ def late_success(case: Case) -> Decision | None:
 
 
 def failed_otherwise(case: Case) -> Decision | None:
-    if case.job.status is Status.FAILED:
-        return case.keep(
-            "failed", "failed; only a proven success, a retry or the application ends it"
-        )
-    return None
+    if case.job.status is not Status.FAILED:
+        return None
+    verdict = case.job.failure.value if case.job.failure else "unknown"
+    return case.keep(
+        "failed",
+        f"failed ({verdict}); only a proven success, a retry or the application reopens it",
+        **facts(case.open) | {"status": case.job.status.value, "failure": verdict},
+    )
 
 
 def error(case: Case) -> Decision | None:
@@ -52,12 +58,16 @@ def error(case: Case) -> Decision | None:
             FailureCode.STALLED, "error", "interrupted by the reconciler: it had stalled", prompt
         )
     if ending.kind is EndKind.INTERRUPTED:
-        where = f" in node {ending.node_id} ({ending.node_type})" if ending.node_id else ""
+        where = f" in {_node(ending)}" if ending.node_id else ""
         return case.fail(FailureCode.INTERRUPTED, "error", f"interrupted by someone{where}", prompt)
     code = FailureCode.OUT_OF_MEMORY if ending.out_of_memory else FailureCode.EXECUTION_ERROR
-    where = f"node {ending.node_id} ({ending.node_type})" if ending.node_id else "ComfyUI"
+    where = _node(ending) if ending.node_id else "ComfyUI"
     what = ": ".join(part for part in (ending.exception_type, ending.message) if part)
     return case.fail(code, "error", f"{where}: {what or 'error without a message'}", prompt)
+
+
+def _node(ending: Ending) -> str:
+    return f"node {ending.node_id}" + (f" ({ending.node_type})" if ending.node_type else "")
 
 
 def removed(case: Case) -> Decision | None:
@@ -76,7 +86,9 @@ def storage_away(case: Case) -> Decision | None:
     if case.evidence.storage_healthy or not (case.successes or case.absent):
         return None
     return case.keep(
-        "storage", "the output directory is not readable, or not the same one as before"
+        "storage",
+        "the output directory is not readable, or not the same one as before: mount it again",
+        **facts(case.open) | {"storage_healthy": False},
     )
 
 
@@ -110,9 +122,15 @@ def invalid_output(case: Case) -> Decision | None:
 
 
 def missing_output(case: Case) -> Decision | None:
-    gone = [o for o in case.outputs if o.state is FileState.ABSENT]
-    seen = [p.ending_seen_at for p in case.successes if p.ending_seen_at is not None]
-    if not gone or not seen or case.now - max(seen) < case.policy.missing_output_grace_s:
+    gone = [
+        output
+        for prompt in case.successes
+        if prompt.ending_seen_at is not None
+        and case.now - prompt.ending_seen_at >= case.policy.missing_output_grace_s
+        for output in prompt.outputs
+        if output.state is FileState.ABSENT
+    ]
+    if not gone:
         return None
     more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
     reason = f"ComfyUI reported success, but {gone[0].path}{more} is not on disk"
@@ -129,10 +147,18 @@ def no_output(case: Case) -> Decision | None:
     if case.policy.allow_no_output:
         reason = "ComfyUI reported success; it saved nothing, which the settings allow"
         return Decision(
-            Status.COMPLETED, "no_output", reason, prompt_id=last.prompt_id, evidence=facts(last)
+            Status.COMPLETED,
+            "no_output",
+            reason,
+            prompt_id=last.prompt_id,
+            evidence=facts(last),
+            needs_second_look=True,
         )
     reason = "ComfyUI reported success and saved nothing: has the workflow an output node?"
-    return case.fail(FailureCode.NO_OUTPUT, "no_output", reason, last)
+    # A prompt may queue the one that saves, and end between the look at the queue and this one.
+    return replace(
+        case.fail(FailureCode.NO_OUTPUT, "no_output", reason, last), needs_second_look=True
+    )
 
 
 def validating(case: Case) -> Decision | None:
@@ -149,15 +175,31 @@ def validating(case: Case) -> Decision | None:
     )
 
 
-def tagged_success(case: Case) -> Decision | None:
+def tagged_output(case: Case) -> Decision | None:
+    """Completed by tagged files, or as it was while they are being checked."""
+    success = tagged_success(case)
+    if success is not None:
+        return success
     prompt, outputs = case.absent, case.evidence.tagged_outputs
-    if prompt is None or not outputs or not case.missing_beyond_grace(prompt):
+    waiting = [o for o in outputs if not _is_checked(o)]
+    if prompt is None or not case.gone(prompt) or not waiting:
         return None
-    if any(o.state is not FileState.SOUND for o in outputs):
-        return None
-    nodes = {o.node_id for o in outputs if o.node_id is not None}
-    # Many files may come from one node, so files of unknown nodes count as one node's.
-    if (len(nodes) or 1) < (prompt.output_nodes or 1):
+    return case.keep(
+        "tagged_output",
+        f"ComfyUI no longer knows the prompt; {len(waiting)} of {len(outputs)} tagged outputs"
+        " to be checked",
+        **facts(prompt) | {"outputs": file_facts(outputs)},
+    )
+
+
+def tagged_success(case: Case) -> Decision | None:
+    """The proof that every prompt succeeded, some of them by tagged files alone."""
+    prompt, outputs = case.absent, case.evidence.tagged_outputs
+    if (
+        prompt is None
+        or not case.gone(prompt)
+        or not all(_is_proven(case, p) for p in case.prompts)
+    ):
         return None
     main = next((o for o in outputs if o.is_main), outputs[-1])
     return Decision(
@@ -168,3 +210,28 @@ def tagged_success(case: Case) -> Decision | None:
         output_path=main.path,
         evidence=facts(prompt) | {"outputs": file_facts(outputs)},
     )
+
+
+def _is_checked(output: OutputFile) -> bool:
+    """True where time alone will not change what is known of the file."""
+    if output.state is FileState.UNSOUND:
+        return output.confirmed
+    return output.state in (FileState.SOUND, FileState.ABSENT)
+
+
+def _is_proven(case: Case, prompt: PromptEvidence) -> bool:
+    """True where the prompt succeeded with whole files, or its tagged files stand for that."""
+    if prompt.ending is not None:
+        succeeded = prompt.ending.kind is EndKind.SUCCESS
+        return succeeded and all(o.state is FileState.SOUND for o in prompt.outputs)
+    unended = [p for p in case.prompts if p.ending is None]
+    mine = [
+        o
+        for o in case.evidence.tagged_outputs
+        if o.prompt_id == prompt.prompt_id or (o.prompt_id is None and len(unended) == 1)
+    ]
+    if not mine or any(o.state is not FileState.SOUND for o in case.evidence.tagged_outputs):
+        return False
+    nodes = {o.node_id for o in mine if o.node_id is not None}
+    # Many files may come from one node, so files of unknown nodes count as one node's.
+    return (len(nodes) or 1) >= (prompt.output_nodes or 1)

@@ -102,6 +102,8 @@ class OutputFile:
     confirmed: bool = False
     #: The tag inside the file names this job and a prompt of it.
     tagged: bool = False
+    #: The prompt that the tag names, where it names one.
+    prompt_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

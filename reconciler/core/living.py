@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.core.case import Case, Decision, Stage, facts, file_facts
+from reconciler.core.case import Case, Decision, Stage, facts, file_facts, seen
 from reconciler.core.evidence import Place
 from reconciler.core.jobs import FailureCode, Status
 from reconciler.core.stall import runtime_budget_s, stall_reason
@@ -48,10 +48,13 @@ def pending(case: Case) -> Decision | None:
     if prompt is None or prompt.place is not Place.PENDING:
         return None
     limit, waited = case.policy.queue_timeout_s, case.now - case.job.opened_at
-    if limit is not None and waited > limit:
+    # A prompt that another one queued: the job itself has long begun.
+    begun = any(p.ending is not None for p in case.prompts)
+    if limit is not None and waited > limit and not begun:
         reason = f"waited {waited:.0f} s in the queue (limit {limit:.0f} s)"
         decision = case.fail(FailureCode.QUEUE_TIMEOUT, "pending", reason, prompt)
-        return replace(decision, needs_second_look=True)
+        evidence = dict(decision.evidence) | {"opened_at": case.job.opened_at}
+        return replace(decision, evidence=evidence, needs_second_look=True)
     place = f"number {prompt.position} in the queue" if prompt.position else "in the queue"
     return Decision(
         Status.QUEUED,
@@ -68,44 +71,44 @@ def unreachable(case: Case) -> Decision | None:
     since, prompt = case.evidence.unreachable_since, case.open
     if since is None or (prompt is not None and prompt.place is not Place.UNKNOWN):
         return None
-    limit, down = case.policy.server_down_timeout_s, case.now - since
+    limit, down = case.policy.server_down_timeout_s, case.watched_for_s(since)
     how = case.evidence.unreachable_how or "unreachable"
+    known: dict[str, object] = {"unreachable_since": since, "how": how}
     if prompt is not None and limit is not None and down > limit:
         reason = f"the server has not answered for {down:.0f} s ({how}; limit {limit:.0f} s)"
         decision = case.fail(FailureCode.SERVER_DOWN, "unreachable", reason, prompt)
-        return replace(decision, needs_second_look=True)
-    return case.keep(
-        "unreachable",
-        f"the server does not answer ({how}): no evidence either way",
-        unreachable_since=since,
-        how=how,
-    )
+        evidence = dict(decision.evidence) | known
+        return replace(decision, evidence=evidence, needs_second_look=True)
+    reason = f"the server does not answer ({how}): no evidence either way"
+    return case.keep("unreachable", reason, **facts(prompt) | known)
 
 
 def never_submitted(case: Case) -> Decision | None:
-    prompt = case.open
-    if case.evidence.prompts and not (case.absent is not None and not case.absent.ever_seen):
+    prompt, job = case.absent, case.job
+    since: float | None
+    if prompt is None and (case.evidence.prompts or job.prompt_id is not None):
         return None
-    waited = case.now - case.job.opened_at
+    if any(seen(p) for p in case.prompts):
+        return None
     if prompt is None:
-        limit, what = (
-            case.policy.submit_timeout_s,
-            "it has no prompt id and no prompt carries its tag",
-        )
+        limit, since = case.policy.submit_timeout_s, job.opened_at
+        what = "it has no prompt id and no prompt carries its tag"
     else:
-        limit, what = case.policy.never_seen_timeout_s, "no server ever knew its prompt id"
-    if limit is not None and waited > limit:
-        reason = f"{what} ({waited:.0f} s; limit {limit:.0f} s)"
-        decision = case.fail(FailureCode.NEVER_SUBMITTED, "never_submitted", reason, prompt)
-        return replace(decision, needs_second_look=True)
-    return case.keep("never_submitted", what, **facts(prompt))
+        # Missing since, not opened at: a server that does not answer is no evidence of absence.
+        limit, since = case.policy.never_seen_timeout_s, prompt.missing_since
+        what = f"no server ever knew its prompt id {prompt.prompt_id}"
+    known = facts(prompt) | {"opened_at": job.opened_at}
+    waited = 0.0 if since is None else case.watched_for_s(since)
+    if limit is None or waited <= limit:
+        return case.keep("never_submitted", what, **known)
+    reason = f"{what} ({waited:.0f} s; limit {limit:.0f} s)"
+    decision = case.fail(FailureCode.NEVER_SUBMITTED, "never_submitted", reason, prompt)
+    return replace(decision, evidence=known, needs_second_look=True)
 
 
 def restarted(case: Case) -> Decision | None:
     prompt = case.absent
-    if prompt is None or prompt.boot_changed_since is None:
-        return None
-    if case.now - prompt.boot_changed_since < case.policy.restart_grace_s:
+    if prompt is None or not case.restart_proven(prompt):
         return None
     reason = "ComfyUI was restarted and no longer knows the prompt (its boot id changed)"
     decision = case.fail(FailureCode.LOST, "restarted", reason, prompt)
@@ -128,7 +131,7 @@ def lost(case: Case) -> Decision | None:
     prompt = case.absent
     if prompt is None:
         return None
-    missing = case.now - (prompt.missing_since or case.now)
+    missing = 0.0 if prompt.missing_since is None else case.now - prompt.missing_since
     reason = (
         f"ComfyUI answers and knows it neither in its queue nor in its history"
         f" ({prompt.missing_looks} looks over {missing:.0f} s):"
@@ -141,4 +144,5 @@ def lost(case: Case) -> Decision | None:
 
 
 def no_answer(case: Case) -> Decision:
-    return case.keep("no_answer", "no clean answer from the server yet")
+    known = facts(case.open) or {"prompt_id": case.job.prompt_id}
+    return case.keep("no_answer", "no clean answer from the server yet", **known)

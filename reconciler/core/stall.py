@@ -8,8 +8,8 @@ from reconciler.core.policy import StallPolicy
 
 
 def runtime_budget_s(job: Job, policy: StallPolicy) -> float:
-    """Seconds that this job may run. Unknown frames count as the longest usual job."""
-    frames = policy.unknown_frames if job.frames is None else job.frames
+    """Seconds that this job may run. Frames unknown or below 0: the longest usual job."""
+    frames = policy.unknown_frames if job.frames is None or job.frames < 0 else job.frames
     return policy.base_s + policy.per_frame_s * frames
 
 
