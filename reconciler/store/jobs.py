@@ -115,6 +115,13 @@ class JobStore:
             )
             _add_event(cursor, record.job, event)
 
+    def leave(self, record: JobRecord, *, overwritten: int, event: Event) -> None:
+        """Notes that a row is overwritten again and again, and will be left alone."""
+        with self._connection.transaction() as cursor:
+            values = {"job_id": record.job.id, "overwritten": overwritten}
+            cursor.execute(query("note_overwritten"), values)
+            _add_event(cursor, record.job, event)
+
     def link(self, job: Job, prompt: PromptRecord, event: Event) -> bool:
         """Links a prompt to a job. False if it belongs to a job already."""
         with self._connection.transaction() as cursor:
@@ -155,17 +162,21 @@ class JobStore:
             cursor.execute(query("existing_jobs", jobs=self._table.identifier), {"job_ids": wanted})
             return {row["job_id"] for row in cursor.fetchall()}
 
-    def write(self, record: JobRecord, change: RowChange, event: Event | None) -> bool:
+    def write(
+        self, record: JobRecord, change: RowChange, event: Event | None, *, touch_row: bool = True
+    ) -> bool:
         """Writes a decision: row, state and event together, or nothing.
 
+        With `touch_row` False only our own state changes, and the row keeps its `updated_at`.
         False if the row or the attempt is not what the decision was drawn from any more: somebody
         else was faster, and the job is to be looked at again.
         """
         job = record.job
         with self._connection.transaction() as cursor:
-            cursor.execute(*self._write_row(record, change))
-            if cursor.fetchone() is None:
-                return False
+            if touch_row:
+                cursor.execute(*self._write_row(record, change))
+                if cursor.fetchone() is None:
+                    return False
             cursor.execute(
                 query("write_state"),
                 {

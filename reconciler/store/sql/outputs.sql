@@ -22,19 +22,19 @@ where path = %(path)s and job_id is null
 -- name: known_outputs
 select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
        tag_job_id, tag_prompt_id, extract(epoch from unsound_since)::float8 as unsound_since,
-       confirmed
+       confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where path = any(%(paths)s)
 
 -- name: tagged_outputs
 select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
        tag_job_id, tag_prompt_id, extract(epoch from unsound_since)::float8 as unsound_since,
-       confirmed
+       confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where tag_job_id = any(%(job_ids)s) order by path
 
 -- name: outputs_of_job
 select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
        tag_job_id, tag_prompt_id, extract(epoch from unsound_since)::float8 as unsound_since,
-       confirmed
+       confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where job_id = %(job_id)s order by path
 
 -- name: some_outputs

@@ -13,7 +13,7 @@ create table reconciler.servers (
     answered_at       timestamptz,
     -- The output directory as seen last, and the inode of its root: an unmounted one is another.
     output_dir        text,
-    output_inode      bigint
+    output_inode      numeric(20)
 );
 
 -- What we know of a job beyond its row. A job is a row of the jobs table; its key is kept as text.

@@ -1,0 +1,1 @@
+"""One pass over all open jobs: gather the evidence, decide, write."""

@@ -1,0 +1,120 @@
+"""The files of a job as evidence: those its prompts list, and those that carry its tag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from reconciler.core.evidence import EndKind, FileState, ListedFile, OutputFile
+from reconciler.core.jobs import Job
+from reconciler.errors import OutputError, OutsideOutput
+from reconciler.outputs.inspection import check_frames
+from reconciler.outputs.paths import resolve_inside
+from reconciler.outputs.scan import VIDEO_SUFFIXES
+from reconciler.reconcile.clock import DatabaseClock
+from reconciler.reconcile.files import Answer, inspection_from_json
+from reconciler.reconcile.servers import WatchedServer
+from reconciler.store.outputs import OutputRecord, OutputStore
+from reconciler.store.records import JobRecord, PromptRecord
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class FileEvidence:
+    """Builds `OutputFile`s: state on disk, defects in words, what was expected and not met."""
+
+    servers: dict[str, WatchedServer]
+    outputs: OutputStore
+    clock: DatabaseClock
+    frame_tolerance: int
+    unsound_confirm_s: float
+
+    def listed(self, record: JobRecord, prompt: PromptRecord) -> tuple[OutputFile, ...]:
+        """The results that a successful prompt lists. The main one is the last video, else the
+        first file: a workflow saves its stills first and its finished video last."""
+        ending, server = prompt.ending, self.servers.get(prompt.server or "")
+        if ending is None or ending.kind is not EndKind.SUCCESS or server is None:
+            return ()
+        files = [file for file in ending.files if file.type == "output"]
+        videos = [file for file in files if _is_video(file)]
+        main = videos[-1] if videos else next(iter(files), None)
+        return tuple(self._listed(record.job, server, file, file is main) for file in files)
+
+    def tagged(self, record: JobRecord, prompts: list[PromptRecord]) -> tuple[OutputFile, ...]:
+        """Files whose tag names this job and a prompt that is linked to it."""
+        mine = {prompt.prompt_id for prompt in prompts}
+        found = [o for o in self.outputs.tagged([record.job.id]) if o.tag_prompt_id in mine]
+        main = next((o for o in reversed(found) if o.inspection.get("media") == "video"), None)
+        files = []
+        for output in found:
+            server = self.servers.get(output.server)
+            if server is not None:
+                is_main = output is main or (main is None and output is found[0])
+                answer = self._answer(server, output.path)
+                shown = server.stored_path(output.path)
+                files.append(self._file(record.job, shown, answer, is_main, None))
+        return tuple(files)
+
+    def attribute(self, record: JobRecord) -> None:
+        """The job completed: its files are its own, save those that it had from the cache."""
+        for prompt in record.prompts:
+            server, ending = self.servers.get(prompt.server or ""), prompt.ending
+            if server is None or ending is None or ending.cached:
+                continue
+            for file in ending.files:
+                if file.type == "output":
+                    path = resolve_inside(server.book.root, _relative(file))
+                    self.outputs.attribute(path, record.job.id, prompt.prompt_id)
+
+    def _listed(
+        self, job: Job, server: WatchedServer, file: ListedFile, is_main: bool
+    ) -> OutputFile:
+        relative = _relative(file)
+        try:
+            path = resolve_inside(server.book.root, relative)
+        except OutsideOutput as error:
+            shown = relative
+            defects = (f"refused: {error}",)
+            return OutputFile(shown, FileState.UNSOUND, is_main, file.node_id, defects, True)
+        answer = self._answer(server, path)
+        return self._file(job, server.stored_path(path), answer, is_main, file.node_id)
+
+    def _answer(self, server: WatchedServer, path: Path) -> Answer:
+        try:
+            return server.book.look_up(path)
+        except OutputError as error:
+            log.warning("output not looked at", path=str(path), reason=str(error))
+            return Answer(FileState.UNSETTLED)
+
+    def _file(
+        self, job: Job, shown: str, answer: Answer, is_main: bool, node_id: str | None
+    ) -> OutputFile:
+        record, state = answer.record, answer.state
+        if record is None:
+            return OutputFile(shown, state, is_main, node_id)
+        inspection = inspection_from_json(record.path, record.inspection)
+        defects = tuple(defect.detail for defect in inspection.defects)
+        confirmed = record.confirmed
+        unmet = check_frames(inspection, job.frames if is_main else None, self.frame_tolerance)
+        if unmet and state is FileState.SOUND:
+            # The file is whole and the same as it was: only its age can still speak for it.
+            state, confirmed = FileState.UNSOUND, self._is_old(record)
+        defects += tuple(defect.detail for defect in unmet)
+        return OutputFile(shown, state, is_main, node_id, defects, confirmed)
+
+    def _is_old(self, record: OutputRecord) -> bool:
+        inspected_at = record.inspected_at
+        return (
+            inspected_at is not None and self.clock.now() - inspected_at >= self.unsound_confirm_s
+        )
+
+
+def _relative(file: ListedFile) -> str:
+    return f"{file.subfolder}/{file.filename}" if file.subfolder else file.filename
+
+
+def _is_video(file: ListedFile) -> bool:
+    return Path(file.filename).suffix.lower() in VIDEO_SUFFIXES

@@ -1,0 +1,134 @@
+"""A ComfyUI server under watch: its last answers, and whether its output directory is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInfo
+from reconciler.core.evidence import Place
+from reconciler.errors import OutputError, ServerError, ServerRefused, ServerTimeout
+from reconciler.outputs.mounts import storage_marker
+from reconciler.reconcile.files import OutputBook
+from reconciler.store.servers import ServerRecord
+
+log = structlog.get_logger(__name__)
+
+
+class Client(Protocol):
+    """What the pass asks of a server (`comfyui.client.ComfyClient`)."""
+
+    def look(self) -> Look: ...
+    def ending(self, prompt_id: str) -> EndedPrompt | None: ...
+    def recent(self, max_items: int) -> tuple[EndedPrompt, ...]: ...
+    def interrupt(self, prompt_id: str) -> None: ...
+    def info(self) -> ServerInfo: ...
+
+
+@dataclass
+class WatchedServer:
+    """One server. `fresh` is True while the last attempt to look, in this pass, succeeded."""
+
+    record: ServerRecord
+    client: Client
+    book: OutputBook
+    #: The path of a file under the output directory, as applications see it.
+    stored_path: Callable[[Path], str]
+    #: The client id under which our own websocket listens.
+    client_id: str | None = None
+    #: Since when the websocket has been listening: monotonic seconds, None while it does not.
+    listening_since: Callable[[], float | None] = lambda: None
+    #: The queue as it was seen last; empty before the first look.
+    queue: Look = Look()
+    fresh: bool = False
+    changed: bool = True
+    _running: dict[str, QueuedPrompt] = field(default_factory=dict)
+    _pending: dict[str, tuple[int, QueuedPrompt]] = field(default_factory=dict)
+    _marker: str | None = None
+    _storage_ok: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name that the settings give it."""
+        return self.record.name
+
+    def look(self, now: Callable[[], float]) -> None:
+        """Asks for the queue. A failed look keeps the old record: the next finds the change."""
+        try:
+            if self.record.answered_at is None or self.record.unreachable_since is not None:
+                self.record.version = self.client.info().version or self.record.version
+            look = self.client.look()
+        except ServerError as error:
+            self.note_failure(error, now())
+            return
+        self.queue = look
+        self._running = {p.prompt_id: p for p in look.running}
+        self._pending = {p.prompt_id: (i, p) for i, p in enumerate(look.pending, start=1)}
+        self.fresh = True
+        if self.record.unreachable_since is not None:
+            log.info("server answers again", server=self.name)
+            self.changed = True
+        self.record.unreachable_since = self.record.unreachable_how = None
+        self.record.answered_at = now()
+
+    def note_failure(self, error: ServerError, now: float) -> None:
+        """The server did not answer, or not with what was asked."""
+        self.fresh = False
+        how = {ServerRefused: "refused", ServerTimeout: "timeout"}.get(type(error), "answer")
+        if self.record.unreachable_since is None:
+            log.warning("server does not answer", server=self.name, how=how, error=str(error))
+            self.record.unreachable_since = now
+        self.changed |= self.record.unreachable_how != how
+        self.record.unreachable_how = how
+
+    def find(self, prompt_id: str) -> tuple[Place, int | None, QueuedPrompt | None]:
+        """Where the last look shows a prompt, and its position if it waits."""
+        if prompt_id in self._running:
+            return Place.RUNNING, None, self._running[prompt_id]
+        if prompt_id in self._pending:
+            position, prompt = self._pending[prompt_id]
+            return Place.PENDING, position, prompt
+        return Place.ABSENT, None, None
+
+    def runs_only(self, prompt_id: str) -> bool:
+        """True where this prompt, and no other, was running at the last look."""
+        return [*self._running] == [prompt_id]
+
+    def storage_healthy(self, known_outputs: Callable[[str], list[Path]]) -> bool:
+        """True where the output directory can be read and is the one that it was last time.
+
+        The same inode means the same directory. Another inode is accepted where a file that we
+        know is still there (the disk was changed or restored), or where we know none: an
+        unmounted directory is an empty one, and no file of ours is in it.
+        """
+        root = self.book.root
+        try:
+            marker = storage_marker(root)
+            inode = os.stat(root).st_ino
+        except (OSError, OutputError):
+            marker = None
+        if marker is None:
+            return self._note_storage(False, None)
+        if marker == self._marker and self._storage_ok:
+            return True
+        self._marker = marker
+        same = self.record.output_dir != os.fspath(root) or self.record.output_inode == inode
+        if not same:
+            known = known_outputs(self.name)
+            same = not known or any(path.exists() for path in known)
+        return self._note_storage(same, inode if same else None)
+
+    def _note_storage(self, healthy: bool, inode: int | None) -> bool:
+        if healthy != self._storage_ok:
+            words = "output directory is back" if healthy else "output directory is away"
+            log.warning(words, server=self.name, path=os.fspath(self.book.root))
+        self._storage_ok = healthy
+        if inode is not None and inode != self.record.output_inode:
+            self.record.output_dir, self.record.output_inode = os.fspath(self.book.root), inode
+            self.changed = True
+        return healthy
