@@ -1,0 +1,45 @@
+"""Validated settings from flags, environment, file and defaults, in that order.
+
+`load` finds and merges the sources; `Settings` and its sections are what every other layer reads.
+The reference with each setting's unit, default and reason is `config/reconciler.yaml`.
+"""
+
+from reconciler.settings.load import load
+from reconciler.settings.model import Settings
+from reconciler.settings.sections import (
+    BudgetSettings,
+    ComfySettings,
+    DatabaseSettings,
+    InspectionSettings,
+    LogSettings,
+    LostSettings,
+    OutputSettings,
+    ReconcileSettings,
+    StallSettings,
+    TimeoutSettings,
+    VerdictSettings,
+    WatchSettings,
+)
+from reconciler.settings.server import ServerSettings, one_server, stored_path_of
+from reconciler.settings.source import Source
+
+__all__ = [
+    "BudgetSettings",
+    "ComfySettings",
+    "DatabaseSettings",
+    "InspectionSettings",
+    "LogSettings",
+    "LostSettings",
+    "OutputSettings",
+    "ReconcileSettings",
+    "ServerSettings",
+    "Settings",
+    "Source",
+    "StallSettings",
+    "TimeoutSettings",
+    "VerdictSettings",
+    "WatchSettings",
+    "load",
+    "one_server",
+    "stored_path_of",
+]

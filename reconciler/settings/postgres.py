@@ -1,0 +1,54 @@
+"""Checks on the database settings, by Postgres' own parser, and their masking.
+
+psycopg2 is imported late: it costs 40 ms, and without a database address nobody needs it here.
+"""
+
+from __future__ import annotations
+
+#: NAMEDATALEN - 1, in bytes: Postgres cuts longer names without a word.
+MAX_NAME_BYTES = 63
+
+_SHAPE = (
+    "is no Postgres address: write postgresql://user:password@host:5432/database"
+    " (special characters as %-codes: @ is %40), or host=... dbname=... user=..."
+)
+
+
+def refused_dsn(dsn: str) -> str | None:
+    """Why libpq would not understand this address; None if it does. Never quotes the address."""
+    from psycopg2 import Error  # noqa: PLC0415 - see the module's docstring
+    from psycopg2.extensions import parse_dsn  # noqa: PLC0415
+
+    scheme = dsn.partition("://")[0] if "://" in dsn else ""
+    if scheme.startswith(("postgresql+", "postgres+")):
+        return f"starts with {scheme[:40]}://, a form of SQLAlchemy only: write postgresql://"
+    if not dsn.strip() or "\0" in dsn:
+        return _SHAPE
+    try:
+        parse_dsn(dsn)
+    except (Error, ValueError):
+        return _SHAPE  # libpq's words quote the address, and the password with it
+    return None
+
+
+def masked_dsn(dsn: str) -> str:
+    """The address as given if it holds no secret, else its parts with the secrets replaced.
+
+    Put together from the parts that libpq sees: where Python and libpq split a URL differently
+    (an unescaped ? in a password), replacing in the text would leave half of the secret.
+    """
+    from psycopg2.extensions import make_dsn, parse_dsn  # noqa: PLC0415 - as above
+
+    parts = parse_dsn(dsn)
+    secrets = {name: "***" for name in parts if name.endswith(("password", "secret"))}
+    return str(make_dsn(**{**parts, **secrets})) if secrets else dsn
+
+
+def refused_table(name: str) -> str | None:
+    """Why this is no name of a table; None if it is one: `table` or `schema.table`, unquoted."""
+    parts = name.split(".")
+    if len(parts) > 2 or any(not part or "\0" in part or '"' in part for part in parts):
+        return "should be a table's name or schema.table, without quotes"
+    if any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in parts):
+        return f"is longer than the {MAX_NAME_BYTES} bytes that Postgres keeps of a name"
+    return None

@@ -1,0 +1,156 @@
+"""The sections of the settings, apart from the servers. Units are in the names.
+
+Why each default is what it is stands in `config/reconciler.yaml`, the reference; a test holds the
+two together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ByteSize, Field, SecretStr, field_serializer, field_validator
+
+from reconciler.settings.fields import (
+    Bytes,
+    Count,
+    CountOrZero,
+    Seconds,
+    SecondsOrZero,
+    Section,
+)
+from reconciler.settings.postgres import masked_dsn, refused_dsn, refused_table
+
+
+class DatabaseSettings(Section):
+    """The Postgres that holds the jobs table."""
+
+    #: None = an embedded Postgres under `data_dir`.
+    url: SecretStr | None = None
+    jobs_table: str = "production_jobs"
+    connect_timeout_s: Seconds = 5.0
+    statement_timeout_s: Seconds = 30.0
+
+    @property
+    def dsn(self) -> str | None:
+        """The address for the driver, password included: never log it."""
+        return self.url.get_secret_value() if self.url else None
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and (refusal := refused_dsn(url.get_secret_value())):
+            raise ValueError(refusal)
+        return url
+
+    @field_validator("jobs_table")
+    @classmethod
+    def _table_is_a_name(cls, name: str) -> str:
+        if refusal := refused_table(name):
+            raise ValueError(refusal)
+        return name
+
+    @field_serializer("url", when_used="json-unless-none")
+    def _without_password(self, url: SecretStr) -> str:
+        return masked_dsn(url.get_secret_value())
+
+
+class ReconcileSettings(Section):
+    """How often everything is looked at, whether or not something was heard."""
+
+    interval_s: Seconds = 10.0
+    #: Events that arrive within this time cause one look.
+    batch_s: SecondsOrZero = 0.05
+
+
+class ComfySettings(Section):
+    """How ComfyUI is asked, the same for every server."""
+
+    connect_timeout_s: Seconds = 3.0
+    timeout_s: Seconds = 10.0
+    max_answer_bytes: Bytes = ByteSize(64 * 2**20)
+    socket: bool = True
+    #: An open websocket silent for so long is opened anew.
+    socket_silence_s: Seconds = 60.0
+
+
+class WatchSettings(Section):
+    """How changes in the output directories are noticed."""
+
+    observer: Literal["auto", "inotify", "polling"] = "auto"
+    #: Only for the polling observer.
+    poll_interval_s: Seconds = 2.0
+    rescan_s: Seconds = 60.0
+
+
+class OutputSettings(Section):
+    """When an output file counts as finished, as unsound, as missing."""
+
+    settle_s: Seconds = 1.0
+    unsound_confirm_s: Seconds = 10.0
+    missing_output_grace_s: Seconds = 30.0
+
+
+class InspectionSettings(Section):
+    """The limits of the child process that decodes a file, and what it tolerates."""
+
+    workers: Annotated[Count, Field(le=64)] = 1
+    wall_limit_s: Seconds = 600.0
+    cpu_limit_s: Seconds = 900.0
+    memory_limit_bytes: Bytes = ByteSize(4 * 2**30)
+    #: Frames that may be missing or too many against what was expected.
+    frame_tolerance: CountOrZero = 0
+    #: The longer side.
+    thumbnail_px: Annotated[Count, Field(ge=16, le=4096)] = 320
+
+
+class BudgetSettings(Section):
+    """The longest that a prompt may run: base_s + per_frame_s * frames."""
+
+    base_s: Seconds = 180.0
+    per_frame_s: SecondsOrZero = 30.0
+    #: Frames assumed where the job does not say.
+    unknown_frames: Count = 240
+
+
+class StallSettings(Section):
+    """When a running prompt counts as stalled."""
+
+    no_progress_s: Seconds = 900.0
+    startup_grace_s: SecondsOrZero = 60.0
+    #: Ask ComfyUI to interrupt a prompt that stalled.
+    interrupt: bool = False
+    budget: BudgetSettings = BudgetSettings()
+
+
+class LostSettings(Section):
+    """When a prompt that its server does not know counts as lost."""
+
+    confirmations: Count = 3
+    grace_s: Seconds = 60.0
+    #: Instead of `grace_s` where a changed boot id proves that ComfyUI was restarted.
+    restart_grace_s: Seconds = 20.0
+
+
+class TimeoutSettings(Section):
+    """Limits on waiting; None = no limit."""
+
+    queue_s: Seconds | None = None
+    submit_s: Seconds | None = None
+    never_seen_s: Seconds | None = 3600.0
+    server_down_s: Seconds | None = 3600.0
+
+
+class VerdictSettings(Section):
+    """What to conclude where the evidence allows two answers."""
+
+    late_success: Literal["accept", "ignore"] = "accept"
+    no_output: Literal["fail", "complete"] = "fail"
+    bare_job_id: Literal["accept", "refuse"] = "accept"
+
+
+class LogSettings(Section):
+    """What the service writes about itself, on stderr."""
+
+    #: auto = console on a terminal, json elsewhere.
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
