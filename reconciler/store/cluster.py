@@ -1,4 +1,4 @@
-"""Where an embedded Postgres keeps its things, how its data is made, and which process serves it."""
+"""The files of an embedded Postgres: where they lie, how they are made, and who serves them."""
 
 from __future__ import annotations
 

@@ -40,8 +40,6 @@ _log = logging.getLogger(__name__)
 #: logind removes a user's from /dev/shm at logout, and a container's is small.
 _SERVER_OPTIONS = "-h 127.0.0.1 -k '' -c dynamic_shared_memory_type=mmap -p {port}"
 
-#: Where the server's data lies, as bytes: a path need not be UTF-8.
-_DATA_DIRECTORY = "SELECT convert_to(current_setting('data_directory'), 'SQL_ASCII')"
 _OTHER_CLIENTS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
@@ -119,6 +117,13 @@ def stop_if_idle(data_dir: Path) -> bool:
 
 
 def _cluster(data_dir: Path) -> Cluster:
+    name = os.fsencode(data_dir)
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError as problem:  # Postgres could not tell its path in SQL
+        raise DatabaseError(
+            f"the data directory's name is not UTF-8: {name!r}: choose another"
+        ) from problem
     return Cluster(data_dir.expanduser().resolve())
 
 
@@ -216,11 +221,10 @@ def _why_not(url: str, cluster: Cluster) -> str | None:
     Other data: that of a copy of this directory, whose URL file was copied along.
     """
     try:
-        folder = _ask(url, _DATA_DIRECTORY)
+        folder = str(_ask(url, "SHOW data_directory"))
     except (psycopg2.Error, ValueError) as problem:
         return str(problem).strip()
-    path = os.fsdecode(bytes(folder))
-    return None if same_folder(path, cluster.data) else f"it works on {path}"
+    return None if same_folder(folder, cluster.data) else f"it works on {folder}"
 
 
 def _ask(url: str, question: str) -> object:
