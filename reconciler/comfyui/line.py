@@ -1,0 +1,106 @@
+"""The HTTP line to one server: a `requests` session whose one connection can be cut."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError
+from urllib3.util.ssl_ import create_urllib3_context
+
+from reconciler.comfyui.address import ServerAddress
+from reconciler.comfyui.deadline import Deadline, hang_up
+
+
+class CuttableAdapter(HTTPAdapter):
+    """Transport of one request at a time, which another thread may cut."""
+
+    def __init__(self) -> None:
+        self._connection: HTTPConnection | None = None
+        self._shaking_hands: ssl.SSLSocket | None = None
+        self._deadline: Deadline | None = None
+        #: True once the request at hand had to connect; a connection kept alive may be stale.
+        self.connected_anew = False
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def deadline(self, seconds: float) -> Deadline:
+        """A limit for the request at hand, from connecting to its last byte."""
+        self.connected_anew = False
+        self._deadline = Deadline(seconds, self._cut)
+        return self._deadline
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make pools whose connections report to this adapter."""
+        # It trusts nobody yet; the session's `verify` fills it for each connection.
+        context = create_urllib3_context()
+        context.sslsocket_class = self._handshaking()
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            scheme: type(pool.__name__, (pool,), {"ConnectionCls": self._reporting(connection)})
+            for scheme, pool, connection in (
+                ("http", HTTPConnectionPool, HTTPConnection),
+                ("https", HTTPSConnectionPool, HTTPSConnection),
+            )
+        }
+
+    def _reporting(self, connection: Any) -> Any:
+        adapter = self
+
+        class Reporting(connection):  # type: ignore[misc]
+            def connect(self) -> None:
+                adapter._connecting(self)
+                super().connect()
+                adapter._connected(self)
+
+        return Reporting
+
+    def _handshaking(self) -> type[ssl.SSLSocket]:
+        adapter = self
+
+        class Handshaking(ssl.SSLSocket):
+            def do_handshake(self, block: bool = False) -> None:
+                adapter._shaking_hands = self  # The connection gets to know it only afterwards.
+                super().do_handshake(block)
+
+        return Handshaking
+
+    def _connecting(self, connection: HTTPConnection) -> None:
+        self.connected_anew = True
+        self._connection = connection
+        self._shaking_hands = None
+
+    def _connected(self, connection: HTTPConnection) -> None:
+        # The deadline found no socket to cut while names were resolved and addresses tried.
+        if self._deadline is not None and self._deadline.passed:
+            connection.close()
+            raise ConnectTimeoutError(connection, "connecting took longer than the whole deadline")
+
+    def _cut(self) -> None:
+        hang_up(self._shaking_hands)
+        if self._connection is not None:
+            hang_up(self._connection.sock)
+
+
+class Session(requests.Session):
+    """A session that sends what the address says, and nothing that it finds elsewhere."""
+
+    def __init__(self, address: ServerAddress) -> None:
+        super().__init__()
+        # Else a ~/.netrc would replace our token, and a proxy meant for the web take our requests.
+        self.trust_env = False
+        self.adapter = CuttableAdapter()
+        self.mount("http://", self.adapter)
+        self.mount("https://", self.adapter)
+        # Compressing costs ComfyUI's one interpreter more than the bytes are worth nearby.
+        self.headers["Accept-Encoding"] = "identity"
+        self.headers.update(address.request_headers)
+        if address.tls_ca is not None:
+            self.verify = str(address.tls_ca)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Redirects are not followed, so nothing reads their bodies either."""
+        return
