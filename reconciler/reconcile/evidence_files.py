@@ -31,6 +31,8 @@ class FileEvidence:
     clock: DatabaseClock
     frame_tolerance: int
     unsound_confirm_s: float
+    #: Believe a job id in a file that names no prompt.
+    accept_bare_job_id: bool = True
 
     def listed(self, record: JobRecord, prompt: PromptRecord) -> tuple[OutputFile, ...]:
         """The results that a successful prompt lists. The main one is the last video, else the
@@ -44,9 +46,18 @@ class FileEvidence:
         return tuple(self._listed(record.job, server, file, file is main) for file in files)
 
     def tagged(self, record: JobRecord, prompts: list[PromptRecord]) -> tuple[OutputFile, ...]:
-        """Files whose tag names this job and a prompt that is linked to it."""
+        """Files whose tag names this job and a prompt that is linked to it.
+
+        A bare job id is weaker: serial ids repeat between databases. It counts, if at all, for a
+        file that is nobody else's and younger than the row.
+        """
         mine = {prompt.prompt_id for prompt in prompts}
-        found = [o for o in self.outputs.tagged([record.job.id]) if o.tag_prompt_id in mine]
+        found = [
+            output
+            for output in self.outputs.tagged([record.job.id])
+            if output.tag_prompt_id in mine
+            or (output.tag_prompt_id is None and self._may_be_bare(record.job, output))
+        ]
         main = next((o for o in reversed(found) if o.inspection.get("media") == "video"), None)
         files = []
         for output in found:
@@ -57,6 +68,13 @@ class FileEvidence:
                 shown = server.stored_path(output.path)
                 files.append(self._file(record.job, shown, answer, is_main, None))
         return tuple(files)
+
+    def _may_be_bare(self, job: Job, output: OutputRecord) -> bool:
+        return (
+            self.accept_bare_job_id
+            and output.job_id in (None, job.id)
+            and output.mtime_ns / 1e9 >= job.opened_at
+        )
 
     def attribute(self, record: JobRecord) -> None:
         """The job completed: its files are its own, save those that it had from the cache."""

@@ -42,8 +42,8 @@ class PassReport:
     conflicts: int = 0
     #: Decision by job, for `reconciler once`.
     decisions: dict[str, Decision] = field(default_factory=dict)
-    #: True while some job is open: the queue is worth looking at.
-    any_open: bool = False
+    #: When the oldest open job was opened; None where no job is open.
+    oldest_open: float | None = None
 
 
 @dataclass
@@ -73,7 +73,8 @@ class Reconciler:
         """
         self.clock.set(self.store.jobs.now())
         records = self._admit(self.store.jobs.open_jobs(late_s=self.late_s))
-        names = list(self.gatherer.servers) if look_at is None else look_at
+        new = any(record.known_status is None for record in records)
+        names = list(self.gatherer.servers) if look_at is None or new else look_at
         self.gatherer.look(names)
         self.gatherer.link(records, search_history=search_history)
         if only is not None:
@@ -81,7 +82,8 @@ class Reconciler:
         live = [r for r in records if not r.job.status.is_final or search_history]
         self.gatherer.place(live)
         self.gatherer.place([r for r in records if r not in live], ask_history=False)
-        report = PassReport(any_open=any(not r.job.status.is_final for r in records))
+        opened = [r.job.opened_at for r in records if not r.job.status.is_final]
+        report = PassReport(oldest_open=min(opened, default=None))
         for record in records:
             self._judge(record, report)
         return report
@@ -196,7 +198,8 @@ class Reconciler:
         prompt.interrupted_by_us = True
         self.store.jobs.save_prompts([prompt])
         try:
-            server.client.interrupt(prompt_id)
+            asked = server.client.interrupt(prompt_id)
+            log.info("interrupt", job=record.job.id, prompt=prompt_id, asked=asked)
         except ServerError as error:
             log.warning("interrupt failed", job=record.job.id, error=str(error))
 

@@ -144,6 +144,8 @@ class VerdictSettings(Section):
     """What to conclude where the evidence allows two answers."""
 
     late_success: Literal["accept", "ignore"] = "accept"
+    #: How long after a failed verdict a late success is looked for.
+    late_success_s: Seconds = 86_400.0
     no_output: Literal["fail", "complete"] = "fail"
     bare_job_id: Literal["accept", "refuse"] = "accept"
 

@@ -1,0 +1,1 @@
+"""Wires the parts to a service, runs it, and stops it."""

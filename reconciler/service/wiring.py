@@ -1,0 +1,189 @@
+"""Builds the parts from the settings: what `run` and `once` have in common."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import psutil
+
+from reconciler.comfyui.address import ServerAddress
+from reconciler.comfyui.client import ComfyClient
+from reconciler.errors import SettingsError
+from reconciler.outputs.inspect import inspect
+from reconciler.outputs.inspection import Inspection
+from reconciler.outputs.limits import Limits
+from reconciler.reconcile.clock import DatabaseClock
+from reconciler.reconcile.evidence_files import FileEvidence
+from reconciler.reconcile.files import OutputBook
+from reconciler.reconcile.gather import Gatherer
+from reconciler.reconcile.live import LiveSigns
+from reconciler.reconcile.passes import Reconciler
+from reconciler.reconcile.servers import WatchedServer
+from reconciler.settings import ServerSettings, Settings, stored_path_of
+from reconciler.store import Store, open_store
+from reconciler.store.embedded import ensure_running
+from reconciler.store.servers import ServerRecord
+
+
+@dataclass
+class Parts:
+    """Everything that a pass needs, and how to let go of it."""
+
+    settings: Settings
+    store: Store
+    servers: dict[str, WatchedServer]
+    clock: DatabaseClock
+    live: LiveSigns
+    reconciler: Reconciler
+    inspectors: ThreadPoolExecutor
+    lookers: ThreadPoolExecutor
+    clients: list[ComfyClient] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Stops running inspections and closes every connection. What they would have said is
+        found again by the next start."""
+        self.inspectors.shutdown(wait=False, cancel_futures=True)
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        self.inspectors.shutdown(wait=True)
+        self.lookers.shutdown(wait=False, cancel_futures=True)
+        for client in self.clients:
+            client.close()
+        self.store.connection.close()
+
+
+def database_url(settings: Settings) -> str:
+    """The database of the settings; without one, the embedded Postgres, started if need be."""
+    return settings.database.dsn or ensure_running(settings.data_dir)
+
+
+def connect(settings: Settings, *, create: bool = True) -> Store:
+    """The store of these settings. Raises DatabaseError and TableError."""
+    return open_store(
+        database_url(settings),
+        jobs_table=settings.database.jobs_table,
+        connect_timeout_s=settings.database.connect_timeout_s,
+        statement_timeout_s=settings.database.statement_timeout_s,
+        create=create,
+    )
+
+
+def address_of(server: ServerSettings) -> ServerAddress:
+    """Where a server is and how to introduce oneself to it."""
+    return ServerAddress(
+        name=server.name, url=server.url, headers=server.request_headers(), tls_ca=server.tls_ca
+    )
+
+
+def client_of(settings: Settings, server: ServerSettings) -> ComfyClient:
+    """A client for one server."""
+    return ComfyClient(
+        address_of(server),
+        connect_timeout_s=settings.comfyui.connect_timeout_s,
+        timeout_s=settings.comfyui.timeout_s,
+        max_answer_bytes=settings.comfyui.max_answer_bytes,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits of an inspection."""
+    inspection = settings.inspection
+    return Limits(
+        wall_s=inspection.wall_limit_s,
+        cpu_s=round(inspection.cpu_limit_s),
+        memory_bytes=int(inspection.memory_limit_bytes),
+        thumbnail_px=inspection.thumbnail_px,
+    )
+
+
+def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -> Parts:
+    """The parts for these settings. `on_answer` hears of each finished inspection, in a thread.
+
+    Raises SettingsError where there is no server, or one without an output directory.
+    """
+    if not settings.servers:
+        raise SettingsError(
+            "no ComfyUI server is named: use --server URL --output-dir DIR, or list `servers` in"
+            " the settings file (config/reconciler.yaml shows how)"
+        )
+    clock, live = DatabaseClock(), LiveSigns()
+    clock.set(store.jobs.now())
+    inspectors = ThreadPoolExecutor(settings.inspection.workers, "inspect")
+    lookers = ThreadPoolExecutor(len(settings.servers), "look")
+    records = {record.name: record for record in store.servers.all()}
+    servers: dict[str, WatchedServer] = {}
+    clients: list[ComfyClient] = []
+    for server in settings.servers:
+        client = client_of(settings, server)
+        clients.append(client)
+        book = OutputBook(
+            server.name,
+            _root(server),
+            store=store.outputs,
+            executor=inspectors,
+            inspect=_inspector(settings),
+            on_answer=on_answer,
+            clock=clock,
+            unsound_confirm_s=settings.outputs.unsound_confirm_s,
+        )
+        record = records.get(server.name) or ServerRecord(server.name, server.url)
+        record.url = server.url
+        servers[server.name] = WatchedServer(
+            record, client, book, _stored_path(server, book.root), own_client_id(server.name)
+        )
+    gatherer = Gatherer(
+        store, servers, clock, live, _file_evidence(settings, servers, store, clock), lookers,
+        watching_since=clock.now(),
+    )  # fmt: skip
+    reconciler = Reconciler(
+        store, gatherer, clock, settings.policy(), late_s=settings.verdicts.late_success_s
+    )
+    return Parts(settings, store, servers, clock, live, reconciler, inspectors, lookers, clients)
+
+
+def own_client_id(server: str) -> str:
+    """The websocket's client id: our own, and the same after a restart."""
+    return f"reconciler-{socket.gethostname()}-{server}"
+
+
+def _root(server: ServerSettings) -> Path:
+    """The output directory, resolved, as the names below it are: a file has one path."""
+    if server.output_dir is None:
+        raise SettingsError(
+            f"server {server.name}: `output_dir` is not set. Without ComfyUI's output directory no"
+            " file can be checked, and nothing could ever be called completed"
+        )
+    return server.output_dir.resolve()
+
+
+def _inspector(settings: Settings) -> Callable[[Path], Inspection]:
+    limits = limits_of(settings)
+
+    def inspect_limited(path: Path) -> Inspection:
+        return inspect(path, limits=limits)
+
+    return inspect_limited
+
+
+def _file_evidence(
+    settings: Settings, servers: dict[str, WatchedServer], store: Store, clock: DatabaseClock
+) -> FileEvidence:
+    return FileEvidence(
+        servers,
+        store.outputs,
+        clock,
+        frame_tolerance=settings.inspection.frame_tolerance,
+        unsound_confirm_s=settings.outputs.unsound_confirm_s,
+        accept_bare_job_id=settings.verdicts.bare_job_id == "accept",
+    )
+
+
+def _stored_path(server: ServerSettings, root: Path) -> Callable[[Path], str]:
+    def stored(path: Path) -> str:
+        return stored_path_of(server, PurePosixPath(path.relative_to(root)))
+
+    return stored
