@@ -44,7 +44,7 @@ class Settle:
         seen = self._seen.get(fact.path)
         if seen is None or seen.fact not in (None, fact):
             seen = _Seen(fact, now_s, settled=False)
-        settled = seen.settled or now_s - seen.since_s >= self._settle_s
+        settled = seen.settled or now_s >= seen.since_s + self._settle_s
         self._seen[fact.path] = _Seen(fact, seen.since_s, settled)
         return settled
 

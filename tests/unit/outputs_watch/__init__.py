@@ -1,0 +1,1 @@
+"""Listing, mounts and the settle rule."""
