@@ -117,14 +117,15 @@ def stop_if_idle(data_dir: Path) -> bool:
 
 
 def _cluster(data_dir: Path) -> Cluster:
-    name = os.fsencode(data_dir)
+    home = data_dir.expanduser().resolve()
+    name = os.fsencode(home)
     try:
         name.decode("utf-8")
     except UnicodeDecodeError as problem:  # Postgres could not tell its path in SQL
         raise DatabaseError(
             f"the data directory's name is not UTF-8: {name!r}: choose another"
         ) from problem
-    return Cluster(data_dir.expanduser().resolve())
+    return Cluster(home)
 
 
 @contextmanager

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 
 from reconciler.store import embedded
+from tests.integration.servers import server_processes
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def servers_dir() -> Iterator[Path]:
+    """Where the servers' data lies: not under pytest's own folder, which every other session that
+    starts closes again to all but its user, and the servers of root are not root's.
+    """
+    with tempfile.TemporaryDirectory(prefix="reconciler-tests-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers_dir: Path) -> Iterator[str]:
     """The superuser's URL of a server that lives as long as the session."""
-    data_dir = tmp_path_factory.mktemp("postgres")
+    data_dir = servers_dir / "session"
     yield embedded.ensure_running(data_dir)
     embedded.stop(data_dir)
+    assert server_processes(data_dir) == []
 
 
 @pytest.fixture
@@ -37,3 +52,29 @@ def execute(url: str, statement: str) -> None:
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def stopped_data_dir(servers_dir: Path) -> Path:
+    """A data directory whose server was started once and stopped: to be copied, not used."""
+    data_dir = servers_dir / "stopped"
+    embedded.ensure_running(data_dir)
+    embedded.stop(data_dir)
+    return data_dir
+
+
+@pytest.fixture
+def new_data_dir(servers_dir: Path) -> Iterator[Path]:
+    """A data directory of the test's own, not yet made; what runs on it is stopped afterwards."""
+    path = servers_dir / f"data_{next(_numbers)}"
+    yield path
+    embedded.stop(path)
+    assert server_processes(path) == []
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def data_dir(stopped_data_dir: Path, new_data_dir: Path) -> Path:
+    """The same, made, with a server that does not run."""
+    subprocess.run(["cp", "-a", stopped_data_dir, new_data_dir], check=True)
+    return new_data_dir
