@@ -1,0 +1,46 @@
+# Everything here runs in a virtual environment of its own, .venv in this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint bench contract docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## Watch a dozen jobs end in every way (simulated ComfyUI, real Postgres, real files; under 90 s)
+	$(BIN)/reconciler demo $(ARGS)
+
+run: $(READY) ## Run the service: make run ARGS="--server http://127.0.0.1:8188 --output-dir DIR"
+	$(BIN)/reconciler run $(ARGS)
+
+test: $(READY) ## Run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## Check style, types and the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Measure reaction, load on ComfyUI and idle cost
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+contract: $(READY) ## Run the contract tests; against a real ComfyUI with COMFYUI_URL=http://...
+	$(BIN)/python -m pytest -m contract tests/contract $(ARGS)
+
+docs: $(READY) ## Write the decision table in docs/ from the code
+	$(BIN)/python -m reconciler.core.table
+
+clean: ## Remove the virtual environment and what tools left behind
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
