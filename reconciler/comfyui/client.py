@@ -97,19 +97,18 @@ class ComfyClient:
                 ended.append(ended_prompt(prompt_id, entry))
         return tuple(ended)
 
-    def interrupt(self, prompt_id: str) -> bool:
-        """Interrupt this prompt if it is running; False if it is not, and nothing was asked.
+    def interrupt(self, prompt_id: str) -> None:
+        """Interrupt this prompt if it is running, and no other.
 
-        Both versions compare the id with what runs and interrupt nothing else. Versions before
-        mid-2025 ignore it and interrupt whatever runs, hence the look: what remains there is a
-        prompt that ends between look and request. Interrupting is cooperative: a node that never
-        returns goes on running.
+        Versions from mid-2025 compare the id with what runs. Older ones ignore it and interrupt
+        whatever runs, hence the look: what remains there is a prompt that ends between look and
+        request. Interrupting is cooperative: a node that never returns goes on running.
         """
         with self._lock:
-            if all(prompt.prompt_id != prompt_id for prompt in self.look().running):
-                return False
-            self._http.post("/interrupt", {"prompt_id": prompt_id})
-            return True
+            if any(prompt.prompt_id == prompt_id for prompt in self.look().running):
+                self._http.post("/interrupt", {"prompt_id": prompt_id})
+            else:
+                _log.info("not running, so not interrupted", prompt_id=prompt_id)
 
     def remove_pending(self, prompt_id: str) -> None:
         """Delete a prompt from the queue; one that runs or is unknown is left alone."""

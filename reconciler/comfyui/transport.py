@@ -71,13 +71,13 @@ class Transport:
     def _request(self, method: str, path: str, **options: Any) -> bytes:
         with self._lock:
             try:
-                return self._exchange(method, path, **options)
+                return self._exchange(method, path, method == "GET", **options)
             except _StaleConnection:
-                return self._exchange(method, path, **options)
+                return self._exchange(method, path, False, **options)
 
-    def _exchange(self, method: str, path: str, **options: Any) -> bytes:
+    def _exchange(self, method: str, path: str, repeatable: bool, **options: Any) -> bytes:
         what = f"{method} {path}"
-        with self._told_apart(what):
+        with self._told_apart(what, repeatable):
             answer = self._session.request(
                 method,
                 self.address.base + path,
@@ -93,7 +93,7 @@ class Transport:
         return body
 
     @contextmanager
-    def _told_apart(self, what: str) -> Iterator[None]:
+    def _told_apart(self, what: str, repeatable: bool) -> Iterator[None]:
         """Turn everything that can go wrong on the way into one of our three errors."""
         adapter = self._session.adapter
         with adapter.deadline(self._timeouts[1]) as deadline:
@@ -104,7 +104,7 @@ class Transport:
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 if deadline.passed or _is_by(error, TimeoutError):
                     raise self._timeout(what) from error
-                if what.startswith("GET") and not adapter.connected_anew and _was_hung_up(error):
+                if repeatable and not adapter.connected_anew and _was_hung_up(error):
                     raise _StaleConnection from error
                 raise self._failure(what, error) from error
         if deadline.passed:  # A body without a length ends as if it were whole when it is cut.
