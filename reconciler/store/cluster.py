@@ -165,15 +165,14 @@ class Cluster:
         except psutil.AccessDenied:
             return True
 
-    def log_size_bytes(self) -> int:
-        """Where the server will append to its log; a large one is put aside before."""
-        if not self.log.exists():
-            return 0
-        size_bytes = self.log.stat().st_size
-        if size_bytes <= LOG_LIMIT_BYTES:
-            return size_bytes
-        self.log.replace(self.log.with_name("log.old"))
-        return 0
+    def log_bytes(self) -> int:
+        """How long the log is by now."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def put_large_log_aside(self) -> None:
+        """Keep one old log, so that none grows for ever."""
+        if self.log_bytes() > LOG_LIMIT_BYTES and not self.postmaster():
+            self.log.replace(self.log.with_name("log.old"))
 
     def complaint_since(self, start_bytes: int) -> str:
         """What the log says of errors from there on, in one line."""

@@ -85,7 +85,7 @@ def ensure_running(data_dir: Path) -> str:
     with _explained(cluster):
         cluster.home.mkdir(parents=True, exist_ok=True)
         with _locked(cluster):
-            return url_if_running(data_dir) or _start(cluster)
+            return _start(cluster)
 
 
 def stop(data_dir: Path) -> None:
@@ -167,8 +167,10 @@ def _taken(descriptor: int) -> bool:
 
 
 def _start(cluster: Cluster) -> str:
+    """Start the server, or find the one that somebody else has just started."""
     if not cluster.data.exists():
         cluster.create()
+    cluster.put_large_log_aside()
     port = _last_port(cluster)
     deadline = time.monotonic() + START_TIMEOUT_S
     while (found := cluster.postmaster()) is None:
@@ -200,7 +202,7 @@ def _attach(cluster: Cluster, pid: int, port: int) -> str:
 def _launch(cluster: Cluster, port: int) -> str:
     """Start the server, detached from us; return what it complains of, or nothing."""
     cluster.forget_recycled_pid()
-    logged_bytes = cluster.log_size_bytes()
+    logged_bytes = cluster.log_bytes()
     options = _SERVER_OPTIONS.format(port=port)
     try:
         cluster.pg_ctl("start", "-w", "-t", "60", "-l", "log", "-o", options)

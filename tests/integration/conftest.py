@@ -20,13 +20,20 @@ from tests.integration.servers import server_processes
 _numbers = itertools.count(1)
 
 
+#: In memory, where there is room for it: what is tested is not how busy the disk is.
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 2_000_000_000
+
+
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
     """Where the servers' data lies: not under pytest's own folder, which every other session that
     starts closes again to all but its user, and the servers of root are not root's.
     """
-    with tempfile.TemporaryDirectory(prefix="reconciler-tests-") as folder:
-        yield Path(folder)
+    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    folder = _MEMORY if roomy else None
+    with tempfile.TemporaryDirectory(prefix="reconciler-tests-", dir=folder) as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="session")
