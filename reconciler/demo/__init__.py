@@ -1,0 +1,1 @@
+"""The demonstration: jobs that end in every way, a live table, and a comparison with the truth."""

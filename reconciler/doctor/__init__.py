@@ -1,0 +1,1 @@
+"""Checks that tell why a reconciler does not work, and what to do about it."""
