@@ -12,6 +12,7 @@ test = [
     "pytest-timeout>=2.3",
     "responses>=0.25",
     "time-machine>=2.14",
+    "trustme>=1.1",
 ]
 lint = [
     "import-linter>=2.0",
