@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Any
 
@@ -20,8 +21,7 @@ class CuttableAdapter(HTTPAdapter):
     """Transport of one request at a time, which another thread may cut."""
 
     def __init__(self) -> None:
-        self._connection: HTTPConnection | None = None
-        self._shaking_hands: ssl.SSLSocket | None = None
+        self._line: socket.socket | None = None
         self._deadline: Deadline | None = None
         #: True once the request at hand had to connect; a connection kept alive may be stale.
         self.connected_anew = False
@@ -52,7 +52,6 @@ class CuttableAdapter(HTTPAdapter):
 
         class Reporting(connection):  # type: ignore[misc]
             def connect(self) -> None:
-                adapter._connecting(self)
                 super().connect()
                 adapter._connected(self)
 
@@ -63,26 +62,28 @@ class CuttableAdapter(HTTPAdapter):
 
         class Handshaking(ssl.SSLSocket):
             def do_handshake(self, block: bool = False) -> None:
-                adapter._shaking_hands = self  # The connection gets to know it only afterwards.
+                adapter._line = self  # The connection gets to know it only afterwards.
                 super().do_handshake(block)
 
         return Handshaking
 
-    def _connecting(self, connection: HTTPConnection) -> None:
-        self.connected_anew = True
-        self._connection = connection
-        self._shaking_hands = None
-
     def _connected(self, connection: HTTPConnection) -> None:
-        # The deadline found no socket to cut while names were resolved and addresses tried.
+        # Kept here, since the connection forgets it once it knows that the answer is its last.
+        self._line = connection.sock
+        self.connected_anew = True
+        # The deadline found nothing to cut while names were resolved and addresses tried.
         if self._deadline is not None and self._deadline.passed:
-            connection.close()
             raise ConnectTimeoutError(connection, "connecting took longer than the whole deadline")
 
     def _cut(self) -> None:
-        hang_up(self._shaking_hands)
-        if self._connection is not None:
-            hang_up(self._connection.sock)
+        hang_up(self._line)
+
+    def close(self) -> None:
+        """Close the connection now; the pool alone leaves that to the garbage collector."""
+        super().close()
+        hang_up(self._line)
+        if self._line is not None:
+            self._line.close()
 
 
 class Session(requests.Session):

@@ -7,10 +7,11 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from http.client import IncompleteRead
 from typing import Any
 
 import requests
-from urllib3.exceptions import DecodeError, HTTPError, IncompleteRead, ProtocolError
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
 
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.line import Session
