@@ -160,6 +160,10 @@ def test_an_unusable_job_id_is_ignored_with_one_line_that_does_not_repeat_it(
     assert str(job_id) not in line
 
 
+def test_a_number_that_python_refuses_to_spell_is_no_id_and_no_error() -> None:
+    assert tag_text(10**5000) is None
+
+
 def test_after_an_unusable_job_id_the_next_source_is_asked() -> None:
     body = {"prompt": graph(t=tag_node("row-7")), "extra_data": {"job_id": ["7"]}}
 
