@@ -1,0 +1,228 @@
+"""The HTTP side: every route that a watcher or a submitter uses, once more under /api."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from reconciler.simulator.jobs import BadQuery, find_job, list_jobs
+from reconciler.simulator.life import Life
+from reconciler.simulator.system import object_info, system_stats
+from reconciler.simulator.validation import validate
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+#: As ComfyUI's default: a body may carry a large graph.
+MAX_BODY_BYTES = 100 * 1024 * 1024
+
+
+def build_app(life: Life) -> web.Application:
+    """The web application of one life."""
+    api = Api(life)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[api.delay])
+    routes: list[tuple[str, str, Handler]] = [
+        ("GET", "/ws", api.websocket),
+        ("GET", "/prompt", api.get_prompt),
+        ("POST", "/prompt", api.post_prompt),
+        ("GET", "/queue", api.get_queue),
+        ("POST", "/queue", api.post_queue),
+        ("GET", "/history", api.get_history),
+        ("GET", "/history/{prompt_id}", api.get_history_of),
+        ("POST", "/history", api.post_history),
+        ("POST", "/interrupt", api.post_interrupt),
+        ("GET", "/system_stats", api.get_system_stats),
+        ("GET", "/object_info", api.get_object_info),
+        ("GET", "/object_info/{node_class}", api.get_object_info),
+        ("GET", "/view", api.get_view),
+        ("GET", "/simulator/truth", api.get_truth),
+    ]
+    for method, path, handler in routes:
+        app.router.add_route(method, path, handler)
+        app.router.add_route(method, f"/api{path}", handler)
+    if life.world.version.jobs_api:
+        app.router.add_get("/api/jobs", api.get_jobs)
+        app.router.add_get("/api/jobs/{prompt_id}", api.get_job)
+        app.router.add_post("/api/jobs/{prompt_id}/cancel", api.post_cancel)
+    return app
+
+
+class Api:
+    """The handlers. A body that is no JSON makes most of them answer 500, as in ComfyUI."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._world = life.world
+
+    async def websocket(self, request: web.Request) -> web.StreamResponse:
+        """GET /ws."""
+        return await self._life.hub.serve(request, self._life.greet)
+
+    async def get_prompt(self, request: web.Request) -> web.Response:
+        """GET /prompt: how many prompts remain."""
+        return web.json_response(self._life.queue_info())
+
+    async def post_prompt(self, request: web.Request) -> web.Response:
+        """POST /prompt: validate and queue."""
+        body = await request.json()
+        if self._world.pack:
+            body = _tag(body)
+        number = self._number(body)
+        if "prompt" not in body:
+            return _refuse("no_prompt", "No prompt provided", "No prompt provided")
+        prompt_id = self._prompt_id(body)
+        if prompt_id is None:
+            details = (
+                "prompt_id must be a UUID string in canonical lowercase hyphenated form; "
+                "omit it to let the server generate one"
+            )
+            return _refuse("invalid_prompt_id", "prompt_id must be a valid UUID", details)
+        found = validate(body["prompt"], self._world.version)
+        if found.error is not None:
+            answer = {"error": found.error, "node_errors": found.node_errors}
+            return web.json_response(answer, status=400)
+        extra_data = self._extra_data(body)
+        self._life.accept((number, prompt_id, body["prompt"], extra_data, found.outputs))
+        return web.json_response(
+            {"prompt_id": prompt_id, "number": number, "node_errors": found.node_errors}
+        )
+
+    async def get_queue(self, request: web.Request) -> web.Response:
+        """GET /queue: every graph in full, the pending ones in the heap's order."""
+        running, pending = self._life.queue.snapshot()
+        return web.json_response({"queue_running": running, "queue_pending": pending})
+
+    async def post_queue(self, request: web.Request) -> web.Response:
+        """POST /queue: `clear`, or `delete` a list of pending prompts."""
+        body = await request.json()
+        if body.get("clear"):
+            self._life.remove_all()
+        for prompt_id in body.get("delete", []):
+            self._life.remove(prompt_id)
+        return web.Response()
+
+    async def get_history(self, request: web.Request) -> web.Response:
+        """GET /history, with `max_items` and `offset`."""
+        query = request.query
+        max_items = int(query["max_items"]) if "max_items" in query else None
+        offset = int(query.get("offset", "-1"))
+        return web.json_response(self._life.queue.history(max_items, offset))
+
+    async def get_history_of(self, request: web.Request) -> web.Response:
+        """GET /history/{id}: an empty object if there is no such entry."""
+        return web.json_response(self._life.queue.history_of(request.match_info["prompt_id"]))
+
+    async def post_history(self, request: web.Request) -> web.Response:
+        """POST /history: `clear`, or `delete` a list of entries."""
+        body = await request.json()
+        if body.get("clear"):
+            self._life.queue.forget_all()
+        for prompt_id in body.get("delete", []):
+            self._life.queue.forget(prompt_id)
+        return web.Response()
+
+    async def post_interrupt(self, request: web.Request) -> web.Response:
+        """POST /interrupt: whatever runs, or only if it is `prompt_id`. Always answers 200."""
+        try:
+            body = await request.json()
+        except JSONDecodeError:
+            body = {}
+        self._life.interrupt(body.get("prompt_id"))
+        return web.Response()
+
+    async def get_jobs(self, request: web.Request) -> web.Response:
+        """GET /api/jobs."""
+        try:
+            return web.json_response(list_jobs(self._life.queue, request.query))
+        except BadQuery as error:
+            return web.json_response({"error": str(error)}, status=400)
+
+    async def get_job(self, request: web.Request) -> web.Response:
+        """GET /api/jobs/{id}."""
+        job = find_job(self._life.queue, request.match_info["prompt_id"])
+        if job is None:
+            return web.json_response({"error": "Job not found"}, status=404)
+        return web.json_response(job)
+
+    async def post_cancel(self, request: web.Request) -> web.Response:
+        """POST /api/jobs/{id}/cancel: out of the queue, or interrupted; false if it is neither."""
+        prompt_id = request.match_info["prompt_id"]
+        cancelled = self._life.remove(prompt_id) or self._life.interrupt(prompt_id)
+        return web.json_response({"cancelled": cancelled})
+
+    async def get_system_stats(self, request: web.Request) -> web.Response:
+        """GET /system_stats."""
+        return web.json_response(system_stats(self._world))
+
+    async def get_object_info(self, request: web.Request) -> web.Response:
+        """GET /object_info and /object_info/{class}."""
+        return web.json_response(object_info(request.match_info.get("node_class")))
+
+    async def get_view(self, request: web.Request) -> web.StreamResponse:
+        """GET /view: a file of the output directory; 403 for one outside of it."""
+        name = request.query.get("filename")
+        if name is None:
+            return web.Response(status=404)
+        if not name or name.startswith("/") or ".." in name:
+            return web.Response(status=400)
+        root = self._world.output_dir.resolve()
+        path = (root / request.query.get("subfolder", "") / Path(name).name).resolve()
+        if not path.is_relative_to(root):
+            return web.Response(status=403)
+        return web.FileResponse(path) if path.is_file() else web.Response(status=404)
+
+    async def get_truth(self, request: web.Request) -> web.Response:
+        """GET /simulator/truth: what really happened, for a demo in another process."""
+        return web.json_response(self._world.truth.as_json())
+
+    @web.middleware
+    async def delay(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Every answer but the truth is late, while that is wanted."""
+        if self._world.answer_delay_s and "/simulator/" not in request.path:
+            await asyncio.sleep(self._world.answer_delay_s)
+        return await handler(request)
+
+    def _number(self, body: dict[str, Any]) -> float:
+        if "number" in body:
+            return float(body["number"])
+        return self._life.next_number(front=bool(body.get("front")))
+
+    def _prompt_id(self, body: dict[str, Any]) -> str | None:
+        """The client's own id, or a new one; None if the version does not take it."""
+        given = body.get("prompt_id")
+        if not self._world.version.strict_prompt_ids:
+            return str(body.get("prompt_id", uuid.uuid4()))
+        return str(uuid.uuid4()) if given is None else _canonical_uuid(given)
+
+    def _extra_data(self, body: dict[str, Any]) -> dict[str, Any]:
+        extra_data: dict[str, Any] = body.get("extra_data", {})
+        if "client_id" in body:
+            extra_data["client_id"] = body["client_id"]
+        if self._world.version.stamps_create_time:
+            extra_data["create_time"] = int(time.time() * 1000)
+        return extra_data
+
+
+def _tag(body: dict[str, Any]) -> dict[str, Any]:
+    """What the node pack inside ComfyUI does with every prompt."""
+    from comfy_node.hooks import tag_prompt  # noqa: PLC0415 - only who wants the pack needs it
+
+    return tag_prompt(body)
+
+
+def _canonical_uuid(given: object) -> str | None:
+    try:
+        return given if isinstance(given, str) and str(uuid.UUID(given)) == given else None
+    except ValueError:
+        return None
+
+
+def _refuse(kind: str, message: str, details: str) -> web.Response:
+    error = {"type": kind, "message": message, "details": details, "extra_info": {}}
+    return web.json_response({"error": error, "node_errors": {}}, status=400)

@@ -1,0 +1,124 @@
+"""What each node does: those of the recordings, and the one that follows a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reconciler.simulator import savers
+from reconciler.simulator.render import Clip, Tick
+from reconciler.simulator.run import NodeFailed, Result, Run
+from reconciler.simulator.scripted import simulated_render
+from reconciler.simulator.signals import WorkerKilled
+
+#: Inputs of a node: values, and in the place of each link what the node above handed on.
+Inputs = Mapping[str, Any]
+Node = Callable[[Run, str, Inputs], Result]
+
+
+def slow_noise(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """Frames, one every `step_seconds`; raises at frame `fail_at`."""
+    frames = inputs["frames"]
+    for index in range(frames):
+        if index == inputs["fail_at"]:
+            raise NodeFailed("RuntimeError", "simulated CUDA out of memory")
+        run.pause(inputs["step_seconds"])
+        run.progress.update(node_id, index + 1, frames)
+    return Result(Clip(frames, inputs["width"], inputs["height"], inputs["seed"]))
+
+
+def empty_image(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """A batch of pictures at once."""
+    return Result(Clip(inputs["batch_size"], inputs["width"], inputs["height"], inputs["color"]))
+
+
+def kill_worker(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """Ends the worker thread."""
+    raise WorkerKilled
+
+
+def hang(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """Never returns."""
+    run.stage.signals.hang()
+    return Result()
+
+
+def create_video(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """Frames and a rate."""
+    return Result(replace(inputs["images"], fps=inputs["fps"]))
+
+
+def save_image(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """One PNG for each frame."""
+    ui = savers.save_images(run, inputs["images"], inputs["filename_prefix"], _deaf(run))
+    return Result(ui=ui)
+
+
+def preview_image(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """The same, where nobody keeps them."""
+    prefix = "ComfyUI_temp_simulated"
+    ui = savers.save_images(run, inputs["images"], prefix, _deaf(run), temporary=True)
+    return Result(ui=ui)
+
+
+def save_video(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """One mp4."""
+    if inputs["format"] not in ("auto", "mp4"):
+        message = f"{inputs['format']!r} is not a valid VideoContainer"
+        raise NodeFailed("ValueError", message)
+    ui = savers.save_video(run, inputs["video"], inputs["filename_prefix"], _deaf(run))
+    return Result(ui=ui)
+
+
+def save_webm(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """One webm."""
+    clip = replace(inputs["images"], fps=inputs["fps"])
+    return Result(ui=savers.save_webm(run, clip, inputs["filename_prefix"], _deaf(run)))
+
+
+def save_webp(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """One animated webp."""
+    clip = replace(inputs["images"], fps=inputs["fps"])
+    return Result(ui=savers.save_webp(run, clip, inputs["filename_prefix"], _deaf(run)))
+
+
+def combine_video(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """The nodes of VHS: progress for each frame, and an ear for interrupts."""
+    clip = replace(inputs["images"], fps=inputs["frame_rate"])
+
+    def tick(number: int) -> None:
+        run.pause(0)
+        run.progress.update(node_id, number + 1, clip.frames)
+
+    ui = savers.combine_video(
+        run,
+        clip,
+        inputs["filename_prefix"],
+        tick,
+        format_=inputs["format"],
+        temporary=not inputs["save_output"],
+        metadata=inputs["save_metadata"],
+    )
+    return Result(ui=ui)
+
+
+def _deaf(run: Run) -> Tick:
+    """Core savers hear no interrupt while they encode; only the end of the process stops them."""
+    return lambda number: run.stage.signals.check_worker()
+
+
+NODES: Mapping[str, Node] = {
+    "SimulatedRender": simulated_render,
+    "SlowNoise": slow_noise,
+    "EmptyImage": empty_image,
+    "KillWorker": kill_worker,
+    "Hang": hang,
+    "CreateVideo": create_video,
+    "SaveImage": save_image,
+    "PreviewImage": preview_image,
+    "SaveVideo": save_video,
+    "SaveWEBM": save_webm,
+    "SaveAnimatedWEBP": save_webp,
+    "VHS_VideoCombine": combine_video,
+}

@@ -1,0 +1,154 @@
+"""Real media files: frames of noise through ffmpeg and Pillow, with tags, at a chosen pace."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+#: Called before each frame with its number, counted from 0; may wait, or raise to break off.
+Tick = Callable[[int], None]
+
+#: Tags of a file, JSON-encoded values: the graph under `prompt` and every entry of
+#: `extra_pnginfo`.
+Tags = Mapping[str, str]
+
+_MP4_TAGS = ("-movflags", "use_metadata_tags")
+_X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p")
+H264 = (*_X264, *_MP4_TAGS)
+VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-pix_fmt", "yuv420p")
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Frames to be rendered: the same values always give the same pictures."""
+
+    frames: int
+    width: int
+    height: int
+    seed: int = 0
+    fps: float = 24.0
+
+    def images(self) -> Iterator[Image.Image]:
+        """Each frame: a small noise, blown up, which costs little to make and to encode."""
+        noise = random.Random(self.seed)  # noqa: S311 - pictures, not secrets
+        for _ in range(self.frames):
+            small = Image.frombytes("RGB", (16, 16), noise.randbytes(16 * 16 * 3))
+            yield small.resize((self.width, self.height), Image.Resampling.BILINEAR)
+
+
+class EncoderFailed(Exception):
+    """ffmpeg refused; the message is what it said."""
+
+
+def make_tags(graph: Mapping[str, Any], extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
+    """What every saver writes into its files."""
+    tags = {"prompt": json.dumps(graph)}
+    return tags | {key: json.dumps(value) for key, value in (extra_pnginfo or {}).items()}
+
+
+def write_png(path: Path, image: Image.Image, tags: Tags) -> None:
+    """A still with text chunks."""
+    info = PngInfo()
+    for key, value in tags.items():
+        info.add_text(key, value)
+    image.save(path, pnginfo=info, compress_level=4)
+
+
+def encode(path: Path, clip: Clip, tags: Tags, codec: tuple[str, ...], tick: Tick) -> None:
+    """A video under its final name, which grows while frames come; an mp4 gets its moov at the end.
+
+    Whatever `tick` raises leaves the file as it is then, without an end. Raises `EncoderFailed`.
+    """
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as tags_file:
+        tags_file.write(_ffmetadata(tags))
+        tags_file.flush()
+        command = _command(path, clip, tags_file.name, codec)
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            complaint = _feed(process, clip, tick)
+    if process.returncode:
+        raise EncoderFailed(complaint)
+
+
+def add_sound(silent: Path, path: Path) -> None:
+    """A second file with the same pictures and tags and a sine tone. Raises `EncoderFailed`."""
+    sine = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100")
+    mux = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", "-shortest")
+    command = [*_FFMPEG, "-i", str(silent), *sine, *mux, *_MP4_TAGS, str(path)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        raise EncoderFailed(done.stderr.decode(errors="replace"))
+
+
+def write_gif(path: Path, clip: Clip, tick: Tick) -> None:
+    """An animated gif, which carries no tags."""
+    first, *rest = _ticking(clip, tick)
+    first.save(
+        path, save_all=True, append_images=rest, duration=round(1000 / clip.fps), loop=0, disposal=2
+    )
+
+
+def write_webp(path: Path, clip: Clip, tags: Tags, tick: Tick) -> None:
+    """An animated webp with its tags in the EXIF: `Model` for the graph, then downwards."""
+    first, *rest = _ticking(clip, tick)
+    exif = Image.Exif()
+    for number, (key, value) in enumerate(tags.items()):
+        exif[0x0110 - number] = f"{key}:{value}"
+    duration_ms = round(1000 / clip.fps)
+    first.save(path, save_all=True, append_images=rest, duration=duration_ms, exif=exif, method=0)
+
+
+_FFMPEG = (imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y")
+
+
+def _command(path: Path, clip: Clip, tags_path: str, codec: tuple[str, ...]) -> list[str]:
+    size, rate = f"{clip.width}x{clip.height}", str(clip.fps)
+    frames = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", rate, "-i", "-")
+    maps = ("-f", "ffmetadata", "-i", tags_path, "-map", "0:v", "-map_metadata", "1")
+    # Each packet is written at once, so that even a short file can be seen growing.
+    return [*_FFMPEG, *frames, *maps, *codec, "-threads", "1", "-flush_packets", "1", str(path)]
+
+
+def _feed(process: subprocess.Popen[bytes], clip: Clip, tick: Tick) -> str:
+    """Hand every frame to ffmpeg; returns its complaints."""
+    assert process.stdin is not None and process.stderr is not None
+    try:
+        with contextlib.suppress(BrokenPipeError):  # its exit status and complaints say why
+            for number, image in enumerate(clip.images()):
+                tick(number)
+                process.stdin.write(image.tobytes())
+                process.stdin.flush()
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    return process.stderr.read().decode(errors="replace")
+
+
+def _ffmetadata(tags: Tags) -> str:
+    """Tags in ffmpeg's own text format, in which five characters are escaped."""
+    lines = [f"{_escape(key)}={_escape(value)}" for key, value in tags.items()]
+    return "\n".join([";FFMETADATA1", *lines, ""])
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([=;#\\\n])", r"\\\1", text)
+
+
+def _ticking(clip: Clip, tick: Tick) -> Iterator[Image.Image]:
+    for number, image in enumerate(clip.images()):
+        tick(number)
+        yield image

@@ -1,0 +1,85 @@
+"""What a node sees of the prompt it works for, and of the process around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconciler.simulator.progress import Progress
+from reconciler.simulator.render import Clip, Tick
+from reconciler.simulator.signals import Signals
+from reconciler.simulator.socket import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The simulated process, as far as a node can reach it."""
+
+    output_dir: Path
+    temp_dir: Path
+    #: Every simulated duration is divided by it.
+    speed: float
+    signals: Signals
+    hub: Hub
+    #: End this process and start the next after so many seconds; callable from any thread.
+    crash: Callable[[float], None]
+    #: Make every HTTP answer late by so many seconds from now on.
+    delay_answers: Callable[[float], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """One prompt at work. Nodes note here what they really write."""
+
+    stage: Stage
+    prompt_id: str
+    client_id: str | None
+    progress: Progress
+    tags: Mapping[str, str]
+    files: list[Path] = field(default_factory=list)
+    main_file: Path | None = None
+    frames_written: int = 0
+
+    def pause(self, seconds: float) -> None:
+        """Let simulated time pass; raises what the outside wants (see `Signals.pause`)."""
+        self.stage.signals.pause(seconds / self.stage.speed)
+
+    def begins(self, path: Path) -> None:
+        """A file is about to be written, beside the main one."""
+        self.files.append(path)
+
+    def begins_main(self, path: Path) -> None:
+        """A file is about to be written that is the result."""
+        self.begins(path)
+        self.main_file = path
+        self.frames_written = 0
+
+    def counting(self, tick: Tick) -> Tick:
+        """`tick`, and a count of the frames that were written."""
+
+        def counted(number: int) -> None:
+            tick(number)
+            self.frames_written = number + 1
+
+        return counted
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a node hands on: a value to the nodes below, and what it shows to users."""
+
+    value: Clip | None = None
+    #: As in the history's `outputs`; None for a node that saves nothing.
+    ui: dict[str, Any] | None = None
+
+
+class NodeFailed(Exception):
+    """A node raises, as its script says or because it cannot do what it is asked for."""
+
+    def __init__(self, exception_type: str, message: str, tips: str = "") -> None:
+        """`exception_type`, `message` and `tips` become part of `execution_error`."""
+        super().__init__(message)
+        self.exception_type = exception_type
+        self.tips = tips

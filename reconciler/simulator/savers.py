@@ -1,0 +1,109 @@
+"""The nodes that write files: names, siblings and history entries as the real ones have them."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from reconciler.simulator.files import Target, find_target, next_number, next_vhs_number
+from reconciler.simulator.render import (
+    H264,
+    VP9,
+    Clip,
+    Tick,
+    add_sound,
+    encode,
+    write_gif,
+    write_png,
+    write_webp,
+)
+from reconciler.simulator.run import Run
+
+Ui = dict[str, Any]
+
+
+def save_images(run: Run, clip: Clip, prefix: str, tick: Tick, temporary: bool = False) -> Ui:
+    """`SaveImage`, one PNG for each frame; or `PreviewImage`, among the temporary files."""
+    root = run.stage.temp_dir if temporary else run.stage.output_dir
+    target = find_target(root, prefix)
+    first = next_number(target)
+    counted = run.counting(tick)
+    listed = []
+    for index, image in enumerate(clip.images()):
+        path = target.folder / f"{target.name}_{first + index:05}_.png"
+        run.begins(path)
+        counted(index)
+        write_png(path, image, run.tags)
+        run.main_file = run.main_file or path
+        listed.append(_listed(target, path, "temp" if temporary else "output"))
+    return {"images": listed}
+
+
+def save_video(run: Run, clip: Clip, prefix: str, tick: Tick) -> Ui:
+    """`SaveVideo`: one mp4."""
+    target, path = _numbered(run, prefix, "mp4")
+    encode(path, clip, run.tags, H264, run.counting(tick))
+    return {"images": [_listed(target, path)], "animated": [True]}
+
+
+def save_webm(run: Run, clip: Clip, prefix: str, tick: Tick) -> Ui:
+    """`SaveWEBM`: one webm, whose tags are upper-cased by the muxer."""
+    target, path = _numbered(run, prefix, "webm")
+    encode(path, clip, run.tags, VP9, run.counting(tick))
+    return {"images": [_listed(target, path)], "animated": [True]}
+
+
+def save_webp(run: Run, clip: Clip, prefix: str, tick: Tick) -> Ui:
+    """`SaveAnimatedWEBP`: one animated webp."""
+    target, path = _numbered(run, prefix, "webp")
+    write_webp(path, clip, run.tags, run.counting(tick))
+    return {"images": [_listed(target, path)], "animated": [True]}
+
+
+def combine_video(
+    run: Run,
+    clip: Clip,
+    prefix: str,
+    tick: Tick,
+    *,
+    format_: str = "video/h264-mp4",
+    audio: bool = False,
+    temporary: bool = False,
+    metadata: bool = True,
+) -> Ui:
+    """`VHS_VideoCombine`: a PNG of the first frame, the video, with sound a second video."""
+    target = find_target(run.stage.temp_dir if temporary else run.stage.output_dir, prefix)
+    stem = f"{target.name}_{next_vhs_number(target):05}"
+    picture = target.folder / f"{stem}.png"
+    run.begins(picture)
+    write_png(picture, next(islice(clip.images(), 1)), run.tags)
+    path = target.folder / f"{stem}.{'gif' if format_ == 'image/gif' else 'mp4'}"
+    run.begins_main(path)
+    if format_ == "image/gif":
+        write_gif(path, clip, run.counting(tick))
+    else:
+        encode(path, clip, run.tags if metadata else {}, H264, run.counting(tick))
+        path = _with_sound(run, path) if audio else path
+    about = {"format": format_, "frame_rate": clip.fps, "workflow": picture.name}
+    listed = _listed(target, path, "temp" if temporary else "output")
+    return {"gifs": [listed | about | {"fullpath": str(path)}]}
+
+
+def _with_sound(run: Run, silent: Path) -> Path:
+    path = silent.with_name(f"{silent.stem}-audio{silent.suffix}")
+    run.begins(path)
+    add_sound(silent, path)
+    run.main_file = path
+    return path
+
+
+def _numbered(run: Run, prefix: str, extension: str) -> tuple[Target, Path]:
+    target = find_target(run.stage.output_dir, prefix)
+    path = target.folder / f"{target.name}_{next_number(target):05}_.{extension}"
+    run.begins_main(path)
+    return target, path
+
+
+def _listed(target: Target, path: Path, type_: str = "output") -> dict[str, str]:
+    return {"filename": path.name, "subfolder": target.subfolder, "type": type_}
