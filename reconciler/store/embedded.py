@@ -12,7 +12,6 @@ than 107 bytes, and a socket in /tmp is out of sight of a service with a /tmp of
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -34,11 +33,14 @@ ANSWER_TIMEOUT_S = 5
 FIRST_PORT = 15432
 
 _POLL_S = 0.05
-_log = logging.getLogger(__name__)
 
 #: No socket in the file system, no other address; and shared memory as files of its own, because
 #: logind removes a user's from /dev/shm at logout, and a container's is small.
 _SERVER_OPTIONS = "-h 127.0.0.1 -k '' -c dynamic_shared_memory_type=mmap -p {port}"
+
+#: Complaints that pass: the next port will do, or a server of before is still on its way out.
+_PORT_TAKEN = "Address already in use"
+_PASSING = (_PORT_TAKEN, "pre-existing shared memory block", 'lock file "postmaster.pid"')
 
 _OTHER_CLIENTS = """
     SELECT count(*) FROM pg_stat_activity
@@ -70,7 +72,7 @@ def url_if_running(data_dir: Path) -> str | None:
     cluster = _cluster(data_dir)
     with _explained(cluster):
         url = cluster.published_url()
-        return url if url and _why_not(url, cluster) is None else None
+        return url if url and not _why_not(url, cluster) else None
 
 
 def ensure_running(data_dir: Path) -> str:
@@ -167,36 +169,32 @@ def _taken(descriptor: int) -> bool:
 
 
 def _start(cluster: Cluster) -> str:
-    """Start the server, or find the one that somebody else has just started."""
+    """Start the server, or find the one that was just started, and publish its URL.
+
+    Looks again after each step: the server of a starter that was killed may come up meanwhile, or
+    go down for want of its port.
+    """
     if not cluster.data.exists():
         cluster.create()
     cluster.put_large_log_aside()
     port = _last_port(cluster)
     deadline = time.monotonic() + START_TIMEOUT_S
-    while (found := cluster.postmaster()) is None:
-        complaint = _launch(cluster, port)
-        if "Address already in use" in complaint:
-            _log.info("port %d is taken, trying the next for the embedded Postgres", port)
-            port += 1
-        elif "pre-existing shared memory block" in complaint:
-            time.sleep(_POLL_S)  # sessions of a killed server, on their way out
-        elif complaint and not cluster.postmaster():
-            raise ProgramFailed(complaint)
+    while True:
+        if found := cluster.postmaster():
+            url = cluster.url(found.port)
+            complaint = _why_not(url, cluster)
+            if not complaint:
+                cluster.publish(url)
+                return url
+        else:
+            complaint = _launch(cluster, port)
+            port += _PORT_TAKEN in complaint
+            if complaint and not any(phrase in complaint for phrase in _PASSING):
+                raise ProgramFailed(complaint)
         if time.monotonic() > deadline:
-            raise ProgramFailed(complaint)
-    return _attach(cluster, found.pid, found.port)
-
-
-def _attach(cluster: Cluster, pid: int, port: int) -> str:
-    """Wait until the living server answers, and publish its URL."""
-    url = cluster.url(port)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while (problem := _why_not(url, cluster)) is not None:
-        if time.monotonic() > deadline:
-            raise ProgramFailed(f"process {pid} on port {port} does not answer as ours: {problem}")
-        time.sleep(_POLL_S)
-    cluster.publish(url)
-    return url
+            raise ProgramFailed(f"it does not answer: {complaint}")
+        if complaint:
+            time.sleep(_POLL_S)
 
 
 def _launch(cluster: Cluster, port: int) -> str:
@@ -218,16 +216,16 @@ def _last_port(cluster: Cluster) -> int:
     return FIRST_PORT
 
 
-def _why_not(url: str, cluster: Cluster) -> str | None:
-    """Why the server there is not ours: it does not answer, or works on other data. None if it is.
+def _why_not(url: str, cluster: Cluster) -> str:
+    """Why the server there is not ours: it does not answer, or works on other data. "" if it is.
 
     Other data: that of a copy of this directory, whose URL file was copied along.
     """
     try:
         folder = str(_ask(url, "SHOW data_directory"))
     except (psycopg2.Error, ValueError) as problem:
-        return str(problem).strip()
-    return None if same_folder(folder, cluster.data) else f"it works on {folder}"
+        return str(problem).strip() or "no answer"
+    return "" if same_folder(folder, cluster.data) else f"the server there works on {folder}"
 
 
 def _ask(url: str, question: str) -> object:
