@@ -16,6 +16,7 @@ from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.progress import Progress, estimate_of
 from reconciler.store import Store
+from reconciler.store.clean import clean_text
 from reconciler.store.records import Event, JobRecord, RowChange
 
 log = structlog.get_logger(__name__)
@@ -179,7 +180,7 @@ class Reconciler:
             before=record.row_status,
             after=after,
             failure=change.failure.value if change.failure else None,
-            reason=decision.reason,
+            reason=clean_text(decision.reason, 500),
         )
         if change.status is Status.COMPLETED:
             try:

@@ -13,13 +13,9 @@ MAX_TEXT = 4000
 
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     """`text` without NUL and lone surrogates, cut to `limit` characters."""
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    return (
-        text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-        .encode("utf-8", "backslashreplace")
-        .decode("utf-8")
-    )
+    text = text[: limit + 1].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def clean_json(value: object) -> object:

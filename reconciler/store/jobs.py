@@ -213,11 +213,16 @@ class JobStore:
     def _write_row(
         self, record: JobRecord, change: RowChange
     ) -> tuple[sql.Composed, dict[str, object]]:
-        values = self._assigned(record, change)
+        values = {
+            name: value
+            for name, value in _assigned(record, change).items()
+            if self._table.has(name)
+        }
         assignments = sql.SQL("").join(
             sql.SQL(", {} = {}").format(sql.Identifier(name), value)
+            if isinstance(value, sql.SQL)
+            else sql.SQL(", {} = {}").format(sql.Identifier(name), sql.Placeholder(name))
             for name, value in values.items()
-            if self._table.has(name)
         )
         statement = query(
             "write_row",
@@ -226,6 +231,7 @@ class JobStore:
             assignments=assignments,
         )
         return statement, {
+            **values,
             "job_id": record.job.id,
             "attempt": record.job.attempt,
             "status": change.status.value,
@@ -234,22 +240,25 @@ class JobStore:
             "row_prompt_id": record.row_prompt_id,
         }
 
-    @staticmethod
-    def _assigned(record: JobRecord, change: RowChange) -> dict[str, sql.Composable]:
-        """Columns to write beside the status. What the decision does not touch is not named."""
-        values: dict[str, sql.Composable] = {"updated_at": sql.SQL("now()")}
-        if change.progress is not None:
-            values["progress"] = sql.Literal(change.progress)
-        if change.output_path is not None:
-            values["output_path"] = sql.Literal(clean_text(change.output_path))
-        if change.status is Status.FAILED:
-            words = f"{change.failure.value if change.failure else 'failed'}: {change.reason}"
-            values["error"] = sql.Literal(clean_text(words))
-        elif record.job.status is Status.FAILED or change.status is Status.COMPLETED:
-            values["error"] = sql.SQL("null")
-        if change.status.is_final and not record.job.status.is_final:
-            values["completed_at"] = sql.SQL("now()")
-        return values
+
+_NOW = sql.SQL("now()")
+
+
+def _assigned(record: JobRecord, change: RowChange) -> dict[str, object]:
+    """Columns to write beside the status. What the decision does not touch is not named."""
+    values: dict[str, object] = {"updated_at": _NOW}
+    if change.progress is not None:
+        values["progress"] = change.progress
+    if change.output_path is not None:
+        values["output_path"] = clean_text(change.output_path)
+    if change.status is Status.FAILED:
+        words = f"{change.failure.value if change.failure else 'failed'}: {change.reason}"
+        values["error"] = clean_text(words)
+    elif record.job.status is Status.FAILED or change.status is Status.COMPLETED:
+        values["error"] = None
+    if change.status.is_final and not record.job.status.is_final:
+        values["completed_at"] = _NOW
+    return values
 
 
 def _one(cursor: Cursor) -> Mapping[str, Any]:

@@ -190,10 +190,14 @@ class Bench:
 
     def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """Somebody else's connection to the same database."""
-        with closing(psycopg2.connect(self.url)) as connection, connection:
-            with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
-                cursor.execute(statement, values)
-                return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+        factory = psycopg2.extras.RealDictCursor
+        with (
+            closing(psycopg2.connect(self.url)) as connection,
+            connection,
+            connection.cursor(cursor_factory=factory) as cursor,
+        ):
+            cursor.execute(statement, values or None)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
     def image(self, name: str, server: str = "gpu", color: str = "red") -> ListedFile:
         """A sound picture in the output directory, as history lists it."""

@@ -157,6 +157,7 @@ def test_damage_that_heals_is_no_failure(bench: Bench) -> None:
     path.write_bytes(whole[:-20])
     bench.server.end(P1, success(file))
     bench.passes(2)
+    bench.settle()
     path.write_bytes(whole)
     bench.passes(2)
     assert bench.says(job) == ("completed", None)
@@ -339,7 +340,11 @@ def test_a_second_look_saves_a_job_that_just_ended(database: str, tmp_path: Path
     bench.run_pass()
     ending = success(bench.image("a.png"))
     looks = iter([lambda: bench.server.run(P1), lambda: bench.server.end(P1, ending)])
-    bench.server.before_look = lambda: next(looks, lambda: None)()
+
+    def next_look() -> None:
+        next(looks, lambda: None)()
+
+    bench.server.before_look = next_look
     bench.passes(3)
     assert "failed" not in [event.event.to_status for event in bench.store.jobs.story(job)]
     assert bench.says(job) == ("completed", None)
