@@ -1,0 +1,134 @@
+"""A child process that may do little: limited, drained without deadlock, and ended as a group.
+
+Linux only: limits are set from outside by prlimit, since code between fork and exec is unsafe in
+a process with threads, and the end is awaited through a pidfd, so that pipes and exit are one wait.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+from reconciler.errors import InspectionError
+from reconciler.outputs.limits import Limits
+from reconciler.outputs.sinks import Sink
+
+READ_BYTES = 256 * 1024
+#: The only variables a child gets: no password, no FFREPORT, no proxy.
+PASSED_ON = ("PATH", "HOME", "PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
+STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What to run: `command` gets the descriptor of each named pipe, and gives the arguments."""
+
+    command: Callable[[Mapping[str, int]], Sequence[str]]
+    #: Name of each pipe and what takes its output; `stderr` is the child's standard error.
+    sinks: Mapping[str, Sink]
+    #: Descriptor of the file to inspect: the only file that is handed to the child.
+    file: int
+
+
+def run(child: Child, limits: Limits) -> int:
+    """Run a child to its end and return its exit status, negative where a signal ended it.
+
+    Raises InspectionError where it cannot be started or goes beyond a limit. When this returns or
+    raises, no process of the child's group is left.
+    """
+    with ExitStack() as stack:
+        pipes = {name: os.pipe() for name in child.sinks}
+        for reader, _ in pipes.values():
+            stack.callback(os.close, reader)
+        process = _start(child, {name: writer for name, (_, writer) in pipes.items()})
+        try:
+            _limit(process.pid, limits)
+            sinks = {pipes[name][0]: sink for name, sink in child.sinks.items()}
+            in_time = _drain(process.pid, sinks, limits.wall_s)
+        finally:
+            _end(process)
+        for reader, sink in sinks.items():
+            _empty(reader, sink)
+    if not in_time:
+        raise InspectionError(f"inspection took longer than {limits.wall_s:g} s and was ended")
+    if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise InspectionError(
+            f"inspection was killed: by its limit of {limits.cpu_s} s of processor time, "
+            "or by the system for want of memory"
+        )
+    return process.returncode
+
+
+def _start(child: Child, writers: Mapping[str, int]) -> subprocess.Popen[bytes]:
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    try:
+        return subprocess.Popen(
+            child.command(writers),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=writers[STDERR],
+            pass_fds=(child.file, *writers.values()),
+            env={**environment, "LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"},
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise InspectionError(f"the inspecting process cannot be started: {error}") from error
+    finally:
+        for writer in writers.values():
+            os.close(writer)
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    wanted = (
+        (resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5)),
+        (resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes)),
+        (resource.RLIMIT_FSIZE, (0, 0)),
+        (resource.RLIMIT_CORE, (0, 0)),
+    )
+    with suppress(ProcessLookupError):  # it may have ended already
+        for kind, pair in wanted:
+            _, most = resource.prlimit(pid, kind)
+            hard = pair[1] if most == resource.RLIM_INFINITY else min(pair[1], most)
+            resource.prlimit(pid, kind, (min(pair[0], hard), hard))
+
+
+def _drain(pid: int, sinks: Mapping[int, Sink], wall_s: float) -> bool:
+    """Read every pipe until the child ends. False: it did not within `wall_s`."""
+    deadline = time.monotonic() + wall_s
+    with ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
+        ended = os.pidfd_open(pid)
+        stack.callback(os.close, ended)
+        selector.register(ended, selectors.EVENT_READ)
+        for reader in sinks:
+            selector.register(reader, selectors.EVENT_READ)
+        while (left_s := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left_s):
+                if key.fd == ended:
+                    return True
+                data = os.read(key.fd, READ_BYTES)
+                sinks[key.fd].feed(data)
+                if not data:
+                    selector.unregister(key.fd)
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the group. Before the child is reaped its id cannot be anybody else's."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _empty(reader: int, sink: Sink) -> None:
+    """Read what a dead child left in a pipe; its writers are gone, so this ends."""
+    while data := os.read(reader, READ_BYTES):
+        sink.feed(data)

@@ -1,0 +1,128 @@
+"""Inspection of one output file: what it is, what it holds, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.outputs.containers.base import Source, Structure
+from reconciler.outputs.decode import Decoded, decode
+from reconciler.outputs.inspection import Defect, Inspection, Media
+from reconciler.outputs.limits import Limits
+from reconciler.outputs.paths import open_unchanged
+from reconciler.outputs.sniff import HEAD_BYTES, Format, check_extension, sniff
+from reconciler.outputs.still import Still, decode_still
+
+#: Codecs whose packets are not one picture each: some show nothing, some hold two.
+UNEVEN_CODECS = {"vp8", "mpeg4", "mpeg2video", "mpeg1video", "theora"}
+#: By how much sound may be shorter than declared: decoders drop a frame of it at either end.
+SOUND_SLACK_S = 0.1
+
+
+def inspect(path: Path, *, limits: Limits | None = None, thumbnail: bool = True) -> Inspection:
+    """Inspect a file: recognise it, check its structure, and decode it once from end to end.
+
+    Raises OutputError where the file cannot be opened, is no regular file, or changed meanwhile,
+    and InspectionError where the inspection could not be run or went beyond its limits. A damaged
+    file raises nothing: its `defects` say what is wrong.
+    """
+    with open_unchanged(path) as (descriptor, state):
+        seen = Inspection(path, "unknown", state.st_size, state.st_mtime_ns, state.st_ino)
+        source = Source(descriptor, state.st_size)
+        known = sniff(source.head(HEAD_BYTES))
+        if isinstance(known, Defect):
+            return replace(seen, defects=(known,))
+        structure = known.check(source)
+        defects = (*check_extension(path.name, known), *structure.defects)
+        seen = replace(seen, media=_media(known, structure), container=known.name, defects=defects)
+        if not structure.decodable:
+            return seen
+        limits = limits or Limits()
+        if known.demuxer is not None:
+            wanted = thumbnail and structure.has_video
+            decoded = decode(descriptor, known.demuxer, limits, thumbnail=wanted)
+            return _with_decoded(seen, structure, decoded)
+        still = decode_still(descriptor, known.pillow or "", limits, thumbnail=thumbnail)
+        return _with_still(seen, structure, still)
+
+
+def _media(known: Format, structure: Structure) -> Media:
+    if structure.has_video:
+        return "video"
+    return "audio" if known.demuxer else "image"
+
+
+def _with_decoded(seen: Inspection, structure: Structure, decoded: Decoded) -> Inspection:
+    packets = decoded.packets
+    video = seen.media == "video" and (packets.codec is None or packets.width is not None)
+    duration_s = _duration_s(structure, decoded) if video else decoded.longest_s
+    return replace(
+        seen,
+        media="video" if video else "audio",
+        frames=decoded.frames if video else None,
+        fps=_rate(packets.presented, duration_s) if video else None,
+        duration_s=_rounded(duration_s),
+        width=packets.width,
+        height=packets.height,
+        codec=packets.codec,
+        tags=decoded.tags,
+        thumbnail=decoded.thumbnail,
+        defects=(*seen.defects, *decoded.defects, *_shortfall(structure, decoded, video)),
+    )
+
+
+def _shortfall(structure: Structure, decoded: Decoded, video: bool) -> tuple[Defect, ...]:
+    """Compare what was decoded with what the container declares, or else with its packets."""
+    if not video:
+        declared_s, heard_s = structure.declared_duration_s, decoded.longest_s or 0.0
+        if declared_s is None or heard_s + SOUND_SLACK_S >= declared_s:
+            return ()
+        return (Defect("duration", f"{heard_s:.2f} of {declared_s:.2f} s of sound"),)
+    declared = structure.declared_frames
+    if declared is None and decoded.packets.codec not in UNEVEN_CODECS:
+        declared = decoded.packets.presented
+    return _count(decoded.frames, declared)
+
+
+def _count(frames: int | None, declared: int | None) -> tuple[Defect, ...]:
+    if declared is None or frames is None or frames == declared:
+        return ()
+    return (Defect("frames", f"{frames} of {declared} frames could be decoded"),)
+
+
+def _duration_s(structure: Structure, decoded: Decoded) -> float | None:
+    """Return the seconds of the picture, exact where the container rounds but knows its rate."""
+    measured, tick_s = decoded.packets.duration_s, decoded.packets.tick_s
+    if measured is None or tick_s is None:
+        return measured
+    exact = (structure.declared_frame_s or 0.0) * decoded.packets.presented
+    return exact if abs(exact - measured) <= 2 * tick_s else measured
+
+
+def _rate(frames: int | None, duration_s: float | None) -> float | None:
+    return round(frames / duration_s, 3) if frames and duration_s else None
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return round(seconds, 6) if seconds else None
+
+
+def _with_still(seen: Inspection, structure: Structure, still: Still) -> Inspection:
+    moving = seen.media == "video"
+    frames = still.frames if moving or not still.frames else 1
+    return replace(
+        seen,
+        frames=frames,
+        fps=_rate(still.frames, still.duration_s) if moving else None,
+        duration_s=_rounded(still.duration_s) if moving else None,
+        width=still.width,
+        height=still.height,
+        codec=seen.container,
+        tags=still.tags,
+        thumbnail=still.thumbnail,
+        defects=(
+            *seen.defects,
+            *still.defects,
+            *_count(frames, structure.declared_frames if moving else None),
+        ),
+    )
