@@ -45,8 +45,9 @@ def read(path: Path) -> Document:
 
     Raises SettingsError if it cannot be read or is no YAML, naming line and column.
     """
-    loader = yaml.SafeLoader(_text(path))
+    text = _text(path)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         problems = tuple(_cleaned(root, path))
         values = {} if root is None else loader.construct_document(root)
@@ -59,8 +60,6 @@ def read(path: Path) -> Document:
         ) from None
     except RecursionError:
         raise SettingsError(f"{path}: is nested too deeply for a settings file") from None
-    finally:
-        loader.dispose()
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: should hold sections (`key: value`), not one list or text")

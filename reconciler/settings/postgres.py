@@ -16,8 +16,8 @@ _SHAPE = (
 
 def refused_dsn(dsn: str) -> str | None:
     """Why libpq would not understand this address; None if it does. Never quotes the address."""
-    from psycopg2 import Error  # noqa: PLC0415 - see the module's docstring
-    from psycopg2.extensions import parse_dsn  # noqa: PLC0415
+    from psycopg2 import Error
+    from psycopg2.extensions import parse_dsn
 
     scheme = dsn.partition("://")[0] if "://" in dsn else ""
     if scheme.startswith(("postgresql+", "postgres+")):
@@ -37,7 +37,7 @@ def masked_dsn(dsn: str) -> str:
     Put together from the parts that libpq sees: where Python and libpq split a URL differently
     (an unescaped ? in a password), replacing in the text would leave half of the secret.
     """
-    from psycopg2.extensions import make_dsn, parse_dsn  # noqa: PLC0415 - as above
+    from psycopg2.extensions import make_dsn, parse_dsn
 
     parts = parse_dsn(dsn)
     secrets = {name: "***" for name in parts if name.endswith(("password", "secret"))}

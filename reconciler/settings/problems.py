@@ -87,10 +87,11 @@ def advice(path: KeyPath, known: Sequence[KeyPath]) -> str:
     parent = tuple(ANY if isinstance(key, int) else key for key in path[:-1])
     siblings = [str(candidate[-1]) for candidate in known if candidate[:-1] == parent]
     key = str(path[-1]).lower().replace("-", "_")
-    if close := difflib.get_close_matches(key, siblings, n=1):
-        return f"did you mean {dotted((*path[:-1], close[0]))}?"
-    if elsewhere := [dotted(candidate) for candidate in known if candidate[-1] == key]:
-        return f"did you mean {' or '.join(elsewhere)}?"
+    elsewhere = [dotted(candidate) for candidate in known if candidate[-1] == key]
+    close = difflib.get_close_matches(key, siblings, n=1)
+    beside = [dotted((*path[:-1], name)) for name in close]
+    if likely := dict.fromkeys([*elsewhere, *beside]):
+        return f"did you mean {' or '.join(likely)}?"
     leaves = {str(candidate[-1]): candidate for candidate in known}
     if close := difflib.get_close_matches(key, leaves, n=1, cutoff=0.75):
         return f"did you mean {dotted(leaves[close[0]])}?"

@@ -96,7 +96,8 @@ class InspectionSettings(Section):
     workers: Annotated[Count, Field(le=64)] = 1
     wall_limit_s: Seconds = 600.0
     cpu_limit_s: Seconds = 900.0
-    memory_limit_bytes: Bytes = ByteSize(4 * 2**30)
+    #: Of address space. Less than the minimum would make sound 4K video look damaged.
+    memory_limit_bytes: Annotated[Bytes, Field(ge=2**29)] = ByteSize(4 * 2**30)
     #: Frames that may be missing or too many against what was expected.
     frame_tolerance: CountOrZero = 0
     #: The longer side.
