@@ -12,6 +12,7 @@ import os
 import pwd
 import stat
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,14 +62,14 @@ def server_account(home: Path) -> Account | None:
     """
     if os.geteuid() != 0:
         return None
-    owner = home.stat()
-    if owner.st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
+    owner = home.stat().st_uid
     try:
-        entry = pwd.getpwnam(ACCOUNT)
-    except KeyError:
-        _create_account(home)
-        entry = pwd.getpwnam(ACCOUNT)
+        entry = pwd.getpwuid(owner) if owner else _own_account(home)
+    except KeyError as problem:
+        raise ProgramFailed(
+            f"user {owner}, who owns {home}, has no account on this machine, and Postgres needs "
+            "one: create it, or give the data directory to root or another user (chown -R)"
+        ) from problem
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -94,8 +95,8 @@ def run(program: Path, *arguments: str, folder: Path, data: Path, account: Accou
             extra_groups=[] if account else None,
         )
     except subprocess.CalledProcessError as failure:
-        said = (failure.stderr + failure.stdout).decode("utf-8", "replace")
-        raise ProgramFailed(said.strip()) from failure
+        said = failure.stderr or failure.stdout or str(failure).encode()
+        raise ProgramFailed(said.decode("utf-8", "replace").strip()) from failure
 
 
 def _shipped() -> list[Path]:
@@ -111,11 +112,16 @@ def _installed(program: Path) -> tuple[str, Path]:
     return answer.split()[-1].split(".")[0], program.parent
 
 
-def _create_account(home: Path) -> None:
-    command = ["useradd", "--system", "--user-group", "--no-create-home", ACCOUNT]
+def _own_account(home: Path) -> pwd.struct_passwd:
+    with suppress(KeyError):
+        return pwd.getpwnam(ACCOUNT)
+    command = ["useradd", "--system", "--user-group", "--no-create-home"]
     try:
         subprocess.run(
-            [*command, "--shell", "/usr/sbin/nologin"], check=True, capture_output=True, text=True
+            [*command, "--shell", "/usr/sbin/nologin", ACCOUNT],
+            check=True,
+            capture_output=True,
+            text=True,
         )
     except (OSError, subprocess.CalledProcessError) as problem:
         said = getattr(problem, "stderr", None) or str(problem)
@@ -123,12 +129,14 @@ def _create_account(home: Path) -> None:
             f"Postgres does not run as root, and the account {ACCOUNT} could not be created "
             f"({said.strip()}): run as an ordinary user, or give {home} to one (chown)"
         ) from problem
+    return pwd.getpwnam(ACCOUNT)
 
 
 def _let_pass(folder: Path, account: Account) -> None:
     """Let the account pass through the folders on the way, without letting anybody list them."""
     for step in (folder, *folder.parents):
         state = step.stat()
-        if state.st_uid != account.uid and not state.st_mode & stat.S_IXOTH:
-            _log.warning("adding the right to pass through (chmod o+x) to %s for Postgres", step)
-            step.chmod(stat.S_IMODE(state.st_mode) | stat.S_IXOTH)
+        needed = stat.S_IXGRP if state.st_gid == account.gid else stat.S_IXOTH
+        if state.st_uid != account.uid and not state.st_mode & needed:
+            _log.warning("letting Postgres (user %d) pass through %s", account.uid, step)
+            step.chmod(stat.S_IMODE(state.st_mode) | needed)
