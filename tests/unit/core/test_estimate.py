@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reconciler.core.estimate import Work, expected_s, left_s, percent, wait_s
 from reconciler.core.policy import StallPolicy
 from tests.unit.core.builders import job
+from tests.unit.core.strategies import examples
 
 numbers = st.floats() | st.integers(-(2**63), 2**63)
 works = st.builds(
@@ -50,6 +51,7 @@ def test_an_unknown_graph_leaves_the_progress_where_it_was(total):
     assert percent(Work(total, 5, 10, 20), previous=37) == 37
 
 
+@examples(50)
 @given(st.lists(works, max_size=8))
 def test_progress_never_goes_back_and_never_says_100(reports):
     shown = 0
@@ -60,11 +62,13 @@ def test_progress_never_goes_back_and_never_says_100(reports):
         shown = following
 
 
+@examples(50)
 @given(st.integers(-1000, 1000))
 def test_progress_survives_a_previous_one_that_makes_no_sense(previous):
     assert 0 <= percent(Work(10, 5), previous) <= 99
 
 
+@examples(50)
 @given(st.integers(1, 500), st.integers(1, 100))
 def test_more_work_done_is_never_less_progress(total, steps):
     shown = [percent(Work(total, 0, step, steps)) for step in range(steps + 1)]
@@ -101,12 +105,14 @@ def test_at_five_percent_the_measurement_has_no_weight_yet():
     assert left_s(5, elapsed_s=30, prior_s=100) == 70
 
 
+@examples(50)
 @given(st.integers(0, 99), seconds, seconds)
 def test_time_left_is_never_negative(progress, elapsed_s, prior_s):
     left = left_s(progress, elapsed_s, prior_s)
     assert left is None or (left >= 0 and math.isfinite(left))
 
 
+@examples(50)
 @given(st.integers(5, 99), st.floats(1, 1e5))
 def test_a_job_that_runs_as_expected_is_estimated_right(progress, prior_s):
     elapsed_s = prior_s * progress / 100
