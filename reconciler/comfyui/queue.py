@@ -44,6 +44,7 @@ def queued_prompt(item: object, where: str, prompt_id: str | None = None) -> Que
         job_id=job_tag(extra),
         client_id=text(extra.get("client_id"), _MAX_CLIENT_ID_CHARS),
         output_nodes=len(parts[4]) if isinstance(parts[4], list) else None,
+        graph_nodes=len(parts[2]) if isinstance(parts[2], Mapping) else None,
         created_at=seconds(extra.get("create_time")),
     )
 

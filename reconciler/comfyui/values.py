@@ -20,6 +20,8 @@ class QueuedPrompt:
     client_id: str | None = None
     #: Output nodes that are to run; None where the answer does not list them.
     output_nodes: int | None = None
+    #: Nodes of its graph; None where the answer does not show the graph.
+    graph_nodes: int | None = None
     #: When it was submitted; only versions from 2026 tell.
     created_at: float | None = None
 

@@ -14,7 +14,7 @@ from reconciler.core.policy import Policy
 from reconciler.errors import OutsideOutput, ServerError
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.gather import Gatherer
-from reconciler.reconcile.progress import Progress, estimate_of
+from reconciler.reconcile.progress import Estimator, Progress
 from reconciler.store import Store
 from reconciler.store.clean import clean_text
 from reconciler.store.records import Event, JobRecord, RowChange
@@ -85,8 +85,10 @@ class Reconciler:
         self.gatherer.place([r for r in records if r not in live], ask_history=False)
         opened = [r.job.opened_at for r in records if not r.job.status.is_final]
         report = PassReport(oldest_open=min(opened, default=None))
+        gatherer = self.gatherer
+        estimator = Estimator(records, gatherer.servers, gatherer.live, self.clock, self.policy)
         for record in records:
-            self._judge(record, report)
+            self._judge(record, report, estimator)
         return report
 
     def _admit(self, records: list[JobRecord]) -> list[JobRecord]:
@@ -136,13 +138,15 @@ class Reconciler:
                     prompt.last_sign_at = self.clock.now()
         return True
 
-    def _judge(self, record: JobRecord, report: PassReport) -> None:
+    def _judge(self, record: JobRecord, report: PassReport, estimator: Estimator) -> None:
         decision = self._decide(record)
         if decision.needs_second_look:
             decision = self._second_look(record, decision)
         report.judged += 1
         report.decisions[record.job.id] = decision
-        progress = estimate_of(record, decision, self.gatherer, self.policy)
+        if decision.rule in ("final", "failed"):
+            return  # the verdict stands, and so does the reason that was given for it
+        progress = estimator.estimate(record, decision)
         change = _change(record, decision, progress)
         touch_row = _touches_row(record, change)
         event = _event(record, decision, change)
@@ -250,7 +254,7 @@ def _event(record: JobRecord, decision: Decision, change: RowChange) -> Event | 
     """The sentence of the story, where there is something new to tell."""
     if change.status.value != record.row_status:
         kind = "late_success" if decision.rule == "late_success" else "status"
-    elif decision.rule != record.rule and not _is_dull(record, decision):
+    elif decision.rule != record.rule:
         kind = "late_success" if decision.rule == "late_success" else "stage"
     else:
         return None
@@ -263,8 +267,3 @@ def _event(record: JobRecord, decision: Decision, change: RowChange) -> Event | 
         rule=decision.rule,
         evidence=decision.evidence,
     )
-
-
-def _is_dull(record: JobRecord, decision: Decision) -> bool:
-    """A verdict that merely goes on standing is no news."""
-    return record.job.status.is_final and decision.rule in ("final", "failed")

@@ -1,14 +1,18 @@
-"""Progress and remaining time of a job, from what was heard of its prompt."""
+"""Progress and remaining time of the jobs of one pass, from what was heard of their prompts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from reconciler.core.case import Decision, Stage
-from reconciler.core.jobs import Status
+from reconciler.core.estimate import Work, expected_s, left_s, percent, wait_s
+from reconciler.core.evidence import Place
+from reconciler.core.jobs import Job, Status
 from reconciler.core.policy import Policy
-from reconciler.reconcile.gather import Gatherer
-from reconciler.store.records import JobRecord
+from reconciler.reconcile.clock import DatabaseClock
+from reconciler.reconcile.live import LiveSigns
+from reconciler.reconcile.servers import WatchedServer
+from reconciler.store.records import JobRecord, PromptRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,83 @@ class Progress:
     eta_s: float | None = None
 
 
-def estimate_of(
-    record: JobRecord, decision: Decision, gatherer: Gatherer, policy: Policy
-) -> Progress:
-    """What the row may say about progress under this decision."""
-    if decision.status is Status.COMPLETED:
-        return Progress(percent=100)
-    if decision.stage is Stage.VALIDATING:
-        return Progress(percent=99)
-    return Progress(percent=record.progress, eta_s=record.eta_s)
+class Estimator:
+    """Says how far each job is. Built for one pass: it knows who waits behind whom."""
+
+    def __init__(
+        self,
+        records: list[JobRecord],
+        servers: dict[str, WatchedServer],
+        live: LiveSigns,
+        clock: DatabaseClock,
+        policy: Policy,
+    ) -> None:
+        self._servers = servers
+        self._live = live
+        self._clock = clock
+        self._policy = policy
+        self._by_prompt = {p.prompt_id: (r, p) for r in records for p in r.prompts}
+
+    def estimate(self, record: JobRecord, decision: Decision) -> Progress:
+        """What row and state may say about progress under this decision."""
+        if decision.status is Status.COMPLETED:
+            return Progress(percent=100)
+        if decision.status.is_final:
+            return Progress(percent=record.progress)
+        if decision.stage is Stage.VALIDATING:
+            return Progress(percent=99)
+        _, prompt = self._by_prompt.get(decision.prompt_id or "", (None, None))
+        if decision.stage is Stage.RUNNING and prompt is not None:
+            return self._running(record, prompt)
+        if decision.stage is Stage.PENDING and prompt is not None:
+            return Progress(percent=0, eta_s=self._wait_s(prompt) + self._expected_s(record.job))
+        return Progress(percent=record.progress, eta_s=record.eta_s)
+
+    def _running(self, record: JobRecord, prompt: PromptRecord) -> Progress:
+        heard = self._live.of(prompt.prompt_id)
+        done = record.progress or 0
+        if heard is not None:
+            server = self._servers.get(prompt.server or "")
+            found = server.find(prompt.prompt_id)[2] if server is not None else None
+            work = Work(
+                found.graph_nodes if found is not None else None,
+                len(heard.nodes_done),
+                heard.value,
+                heard.maximum,
+            )
+            done = percent(work, done)
+        return Progress(done, self._left_s(record, prompt, done))
+
+    def _left_s(self, record: JobRecord, prompt: PromptRecord, done: int) -> float | None:
+        if prompt.running_since is None:
+            return None
+        elapsed_s = self._clock.now() - prompt.running_since
+        return left_s(done, elapsed_s, self._expected_s(record.job))
+
+    def _wait_s(self, prompt: PromptRecord) -> float:
+        """Seconds until a waiting prompt starts: what runs, and all that stands before it."""
+        server = self._servers.get(prompt.server or "")
+        if server is None:
+            return 0.0
+        running = [self._by_prompt.get(queued.prompt_id) for queued in server.queue.running]
+        left = [
+            self._left_s(record, other, record.progress or 0)
+            for record, other in filter(None, running)
+        ]
+        place, position, _ = server.find(prompt.prompt_id)
+        ahead = server.queue.pending[: (position or 1) - 1] if place is Place.PENDING else ()
+        return wait_s(
+            [self._expected_of(queued.prompt_id) for queued in ahead],
+            max(filter(None, left), default=0.0),
+        )
+
+    def _expected_of(self, prompt_id: str) -> float:
+        record, _ = self._by_prompt.get(prompt_id, (None, None))
+        return self._expected_s(record.job if record is not None else _STRANGER)
+
+    def _expected_s(self, job: Job) -> float:
+        return expected_s(job, self._policy.stall)
+
+
+#: A prompt of nobody's that we know: it takes as long as a job whose frames are unknown.
+_STRANGER = Job("", Status.QUEUED, None, 1, None, 0.0)

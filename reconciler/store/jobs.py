@@ -111,7 +111,12 @@ class JobStore:
         """Notes that somebody else changed the row's status; we follow."""
         with self._connection.transaction() as cursor:
             cursor.execute(
-                query("note_row_status"), {"job_id": record.job.id, "status": record.row_status}
+                query("note_row_status"),
+                {
+                    "job_id": record.job.id,
+                    "status": record.row_status,
+                    "reason": clean_text(event.reason),
+                },
             )
             _add_event(cursor, record.job, event)
 
@@ -270,8 +275,9 @@ def _one(cursor: Cursor) -> Mapping[str, Any]:
 def _leave_alone(cursor: Cursor, row: Mapping[str, Any]) -> None:
     """An open row took on a status that is none of ours: the application's business now."""
     word = clean_text(row["row_status"], 100)
-    cursor.execute(query("note_row_status"), {"job_id": row["job_id"], "status": word})
     reason = f"the row says {word!r}, which is none of our statuses: left alone"
+    values = {"job_id": row["job_id"], "status": word, "reason": reason}
+    cursor.execute(query("note_row_status"), values)
     event = {"kind": "application", "reason": reason, "from_status": row["known_status"]}
     _add_event_of(cursor, row["job_id"], row["attempt"], Event(**event))
 

@@ -83,7 +83,8 @@ where prompt_id = %(prompt_id)s and job_id = %(job_id)s
 -- name: note_row_status
 -- The application changed the row: we follow it.
 update reconciler.job_state
-set known_status = %(status)s, failure = null, stage = null, queue_position = null, eta_s = null
+set known_status = %(status)s, failure = null, stage = null, queue_position = null, eta_s = null,
+    rule = 'application', reason = %(reason)s, decided_at = now()
 where job_id = %(job_id)s
 
 -- name: link_prompt
