@@ -132,6 +132,7 @@ class Reconciler:
             record.job = replace(
                 record.job, attempt=attempt, failure=None, opened_at=self.clock.now()
             )
+            record.progress = record.eta_s = None
             for prompt in record.prompts:
                 if prompt.prompt_id == record.row_prompt_id:
                     prompt.attempt, prompt.missing_looks, prompt.missing_since = attempt, 0, None

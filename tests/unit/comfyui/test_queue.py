@@ -33,8 +33,8 @@ def test_the_recorded_queue(
     version: str, running: str, pending: str, created_at: tuple[float | None, float | None]
 ) -> None:
     assert look_of_queue(recorded(version, "queue")) == Look(
-        (QueuedPrompt(running, 10.0, None, "lab", 1, created_at[0]),),
-        (QueuedPrompt(pending, 11.0, None, "lab", 1, created_at[1]),),
+        (QueuedPrompt(running, 10.0, None, "lab", 1, 3, created_at[0]),),
+        (QueuedPrompt(pending, 11.0, None, "lab", 1, 3, created_at[1]),),
     )
 
 
@@ -54,7 +54,7 @@ def test_pending_prompts_come_in_the_order_of_the_heap() -> None:
 
 def test_items_may_be_longer_or_shorter_than_today() -> None:
     long = item(1, "a", {}, {"client_id": "c"}, ["4", "5"], {"secret": 1}, "more")
-    assert queued_prompt(long, "here") == QueuedPrompt("a", 1.0, None, "c", 2)
+    assert queued_prompt(long, "here") == QueuedPrompt("a", 1.0, None, "c", 2, 0)
     assert queued_prompt(item(1, "a"), "here") == QueuedPrompt("a", 1.0)
     assert queued_prompt([None, "a", 1, 2, 3], "here") == QueuedPrompt("a", 0.0)
 
