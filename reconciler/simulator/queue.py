@@ -75,11 +75,11 @@ class PromptQueue:
             rest = [item for item in self._pending if item[1] != prompt_id]
             if len(rest) == len(self._pending):
                 return False
-            if not rest:
-                self._changed()  # ComfyUI wipes the emptied queue and tells of that as well
             self._pending = rest
             heapq.heapify(self._pending)
             self._changed()
+            if not rest:
+                self._changed()  # ComfyUI wipes the emptied queue, and tells of that as well
             return True
 
     def clear(self) -> list[Item]:
