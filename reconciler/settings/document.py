@@ -79,7 +79,7 @@ def _text(path: Path) -> str:
     if len(content) > MAX_FILE_BYTES:
         raise SettingsError(f"{path}: is larger than {MAX_FILE_BYTES} bytes: no settings file")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise SettingsError(f"{path}, line {line}: is not UTF-8; save the file as UTF-8") from None

@@ -59,6 +59,12 @@ def test_keys_given_twice_are_named_at_any_depth(problems: Problems) -> None:
     ]
 
 
+def test_the_last_of_two_keys_is_the_one_that_is_checked(problems: Problems) -> None:
+    found = problems("log:\n  level: info\n  level: loud\n")
+    assert [line.split(":")[0] for line in found] == ["reconciler.yaml, line 3"] * 2
+    assert "not 'loud'" in "".join(found)
+
+
 @pytest.mark.parametrize("key", ["12", "yes", "null", "1.5", "2026-01-01", "[a]"])
 def test_keys_that_are_no_text_are_named(problems: Problems, key: str) -> None:
     (problem,) = problems(f"stall:\n  {key}: 5\n")

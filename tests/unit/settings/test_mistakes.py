@@ -152,6 +152,13 @@ def test_a_wrong_variable_is_named(problems: Problems, environ: dict[str, str], 
     assert words in problem
 
 
+def test_the_variable_that_is_named_is_the_one_that_set_the_value(problems: Problems) -> None:
+    environ = {"RECONCILER_LOST": '{"confirmations": 0}', "RECONCILER_LOST__GRACE_S": "0"}
+    whole, single = problems(environ=environ)
+    assert whole.startswith("environment variable RECONCILER_LOST: lost.confirmations: ")
+    assert single.startswith("environment variable RECONCILER_LOST__GRACE_S: lost.grace_s: ")
+
+
 def test_variables_that_kubernetes_makes_are_passed_over(problems: Problems) -> None:
     links = {
         "RECONCILER_SERVICE_HOST": "10.0.0.1",

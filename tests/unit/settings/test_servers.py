@@ -26,6 +26,7 @@ from reconciler.settings import ServerSettings, load, one_server, stored_path_of
 def test_an_address_is_normalised_and_gives_the_name(given_url: str, url: str, name: str) -> None:
     server = ServerSettings(url=given_url)
     assert (server.url, server.name) == (url, name)
+    assert ServerSettings(url=given_url, name="").name == name
     assert ServerSettings(url=given_url, name="own").name == "own"
 
 
@@ -70,6 +71,11 @@ def test_a_login_in_the_url_becomes_a_header() -> None:
     encoded = base64.b64encode(b"user:p@ss").decode()
     assert server.url == "http://host:8188/x"
     assert server.request_headers() == {"Authorization": f"Basic {encoded}"}
+
+
+def test_a_login_beside_an_authorization_header_is_refused() -> None:
+    with pytest.raises(ValidationError, match="should hold no"):
+        ServerSettings.model_validate({"url": "http://u:p@a", "headers": {"Authorization": "x"}})
 
 
 @pytest.mark.parametrize(
