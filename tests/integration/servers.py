@@ -49,19 +49,24 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 
 def server_processes(data_dir: Path) -> list[psutil.Process]:
     """Every living process that works in the server's data: the postmaster and its children."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, FileNotFoundError):
-            if Path(process.cwd()) == data_dir.resolve() / "postgres" / "data":
-                found.append(process)
-    return found
+    return [process for process, _parent in _families(data_dir)]
 
 
 def postmasters(data_dir: Path) -> list[psutil.Process]:
     """Those of them whose parent is not one of them."""
-    found = server_processes(data_dir)
-    ids = {process.pid for process in found}
-    return [process for process in found if process.ppid() not in ids]
+    found = _families(data_dir)
+    ids = {process.pid for process, _parent in found}
+    return [process for process, parent in found if parent not in ids]
+
+
+def _families(data_dir: Path) -> list[tuple[psutil.Process, int]]:
+    """The processes with their parents' ids; some end while one looks."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()) == data_dir.resolve() / "postgres" / "data":
+                found.append((process, process.ppid()))
+    return found
 
 
 def kill_postmaster(data_dir: Path) -> None:
