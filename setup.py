@@ -43,7 +43,7 @@ setup(
         "psutil>=5.9",
         "psycopg2-binary>=2.9.9",
         "pydantic>=2.7",
-        "pydantic-settings>=2.3",
+        "pydantic-settings>=2.9",
         "pyyaml>=6.0",
         "requests>=2.31",
         "rich>=13.7",

@@ -70,6 +70,11 @@ def _node(ending: Ending) -> str:
     return f"node {ending.node_id}" + (f" ({ending.node_type})" if ending.node_type else "")
 
 
+def _name(output: OutputFile) -> str:
+    """The file's name alone, for a sentence; the whole path is in the evidence."""
+    return output.path.replace("\\", "/").rpartition("/")[2]
+
+
 def removed(case: Case) -> Decision | None:
     if case.removed is None or case.open is not None:
         return None
@@ -103,7 +108,7 @@ def sound_success(case: Case) -> Decision | None:
     return Decision(
         Status.COMPLETED,
         "success",
-        f"ComfyUI reported success{' (cached)' if cached else ''} and {files} whole",
+        f"{files} whole, and ComfyUI reported success{' (cached)' if cached else ''}",
         prompt_id=last.prompt_id,
         output_path=main.path,
         evidence=facts(last) | {"outputs": file_facts(outputs)},
@@ -115,7 +120,7 @@ def invalid_output(case: Case) -> Decision | None:
     if not bad:
         return None
     words = "; ".join(bad[0].defects) or "damaged"
-    reason = f"{bad[0].path}: {words}"
+    reason = f"{_name(bad[0])}: {words}"
     decision = case.fail(FailureCode.INVALID_OUTPUT, "invalid_output", reason, case.successes[-1])
     evidence = dict(decision.evidence) | {"outputs": file_facts(case.outputs)}
     return replace(decision, output_path=bad[0].path, evidence=evidence)
@@ -133,7 +138,7 @@ def missing_output(case: Case) -> Decision | None:
     if not gone:
         return None
     more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-    reason = f"ComfyUI reported success, but {gone[0].path}{more} is not on disk"
+    reason = f"{_name(gone[0])}{more} is not on disk, though ComfyUI reported success"
     decision = case.fail(FailureCode.MISSING_OUTPUT, "missing_output", reason, case.successes[-1])
     return replace(
         decision, evidence=dict(decision.evidence) | {"outputs": file_facts(case.outputs)}
@@ -154,7 +159,7 @@ def no_output(case: Case) -> Decision | None:
             evidence=facts(last),
             needs_second_look=True,
         )
-    reason = "ComfyUI reported success and saved nothing: has the workflow an output node?"
+    reason = "nothing was saved, though ComfyUI reported success: is there an output node?"
     # A prompt may queue the one that saves, and end between the look at the queue and this one.
     return replace(
         case.fail(FailureCode.NO_OUTPUT, "no_output", reason, last), needs_second_look=True
@@ -168,7 +173,7 @@ def validating(case: Case) -> Decision | None:
     return Decision(
         Status.PROCESSING,
         "validating",
-        f"ComfyUI reported success; {len(waiting)} of {len(case.outputs)} outputs to be checked",
+        f"{len(waiting)} of {len(case.outputs)} outputs to be checked; ComfyUI reported success",
         stage=Stage.VALIDATING,
         prompt_id=case.successes[-1].prompt_id,
         evidence=facts(case.successes[-1]) | {"outputs": file_facts(case.outputs)},

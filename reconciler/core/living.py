@@ -28,12 +28,12 @@ def running(case: Case) -> Decision | None:
         return Decision(
             Status.PROCESSING,
             "running",
-            f"ComfyUI{f' {prompt.server}' if prompt.server else ''} is running it",
+            f"running on {prompt.server or 'ComfyUI'}",
             stage=Stage.RUNNING,
             prompt_id=prompt.prompt_id,
             evidence=facts(prompt),
         )
-    decision = case.fail(FailureCode.STALLED, "running", f"stalled: {stalled}", prompt)
+    decision = case.fail(FailureCode.STALLED, "running", stalled, prompt)
     budget = {"budget_s": runtime_budget_s(case.job, case.policy.stall)}
     return replace(
         decision,
@@ -121,7 +121,7 @@ def missing_briefly(case: Case) -> Decision | None:
         return None
     return case.keep(
         "missing_briefly",
-        f"not found in queue or history ({prompt.missing_looks} of"
+        f"neither in the queue nor in history ({prompt.missing_looks} of"
         f" {case.policy.lost_confirmations} looks, {case.policy.lost_grace_s:.0f} s grace)",
         **facts(prompt),
     )
@@ -133,9 +133,8 @@ def lost(case: Case) -> Decision | None:
         return None
     missing = 0.0 if prompt.missing_since is None else case.now - prompt.missing_since
     reason = (
-        f"ComfyUI answers and knows it neither in its queue nor in its history"
-        f" ({prompt.missing_looks} looks over {missing:.0f} s):"
-        " restarted, or deleted from the queue"
+        f"neither in the queue nor in history, in {prompt.missing_looks} looks over"
+        f" {missing:.0f} s: ComfyUI was restarted, or the prompt deleted"
     )
     partial = case.evidence.tagged_outputs
     decision = case.fail(FailureCode.LOST, "lost", reason, prompt)

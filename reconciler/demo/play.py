@@ -206,7 +206,7 @@ def _same_file(row: dict[str, Any], truth: TruthEntry, status: Status, act: Act)
 
 
 def _words(status: Status, failure: FailureCode | None) -> str:
-    return status.value if failure is None else f"{status.value}: {failure.value}"
+    return status.value if failure is None else failure.value
 
 
 def _answers(simulator: Simulator) -> bool:

@@ -43,25 +43,25 @@ class Act:
 #: Jobs of the healthy GPU, in the order of submission.
 HEALTHY: tuple[Act, ...] = (
     Act("video, 72 frames", frames=72, seconds=8.0, seed=1000),
-    Act("video by VideoHelperSuite", saver=Saver.VHS_VIDEO_COMBINE),
+    Act("video by VHS", saver=Saver.VHS_VIDEO_COMBINE),
     Act("image", saver=Saver.SAVE_IMAGE, frames=1),
-    Act("row without prompt id, tagged", by_tag=True),
+    Act("linked by its tag alone", by_tag=True),
     Act("a node raises", Outcome.ERROR),
     Act("GPU out of memory", Outcome.OUT_OF_MEMORY),
-    Act("interrupted by a user", Outcome.ENDLESS, meddling=Meddling.INTERRUPT),
+    Act("a user interrupts", Outcome.ENDLESS, meddling=Meddling.INTERRUPT),
     Act("file truncated", Outcome.TRUNCATED),
     Act("one frame too few", Outcome.SHORT, frames=72),
     Act("file deleted", Outcome.DELETED),
     Act("nothing saved", Outcome.NO_OUTPUT),
-    Act("cancelled by the application", seconds=2.0, meddling=Meddling.CANCEL_ROW),
-    Act("same graph again: cached", frames=72, seconds=8.0, seed=1000),
-    Act("deleted from the queue", meddling=Meddling.DELETE),
+    Act("application cancels", seconds=2.0, meddling=Meddling.CANCEL_ROW),
+    Act("same graph: cached", frames=72, seconds=8.0, seed=1000),
+    Act("deleted from queue", meddling=Meddling.DELETE),
 )
 
 #: Jobs of the troubled GPU: each of the first three ends its ComfyUI, which is then restarted.
 TROUBLED: tuple[Act, ...] = (
     Act("node hangs", Outcome.HANG),
-    Act("ComfyUI crashes while it renders", Outcome.CRASH, seconds=3.0),
+    Act("ComfyUI crashes", Outcome.CRASH, seconds=3.0),
     Act("worker thread dies", Outcome.DEAD_WORKER),
 )
 

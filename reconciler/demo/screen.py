@@ -24,16 +24,16 @@ def live_table(rows: Sequence[Mapping[str, Any]], elapsed_s: float) -> Renderabl
     """The jobs as their rows are now."""
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
     table.add_column("job", justify="right", no_wrap=True)
-    table.add_column("what is played", no_wrap=True, ratio=3)
+    table.add_column("what is played", width=22, no_wrap=True, overflow="ellipsis")
     table.add_column("status", no_wrap=True)
-    table.add_column("progress", width=10, no_wrap=True)
-    table.add_column("what the reconciler says", no_wrap=True, ratio=4, overflow="ellipsis")
+    table.add_column("progress", width=8, no_wrap=True)
+    table.add_column("why", no_wrap=True, ratio=1, overflow="ellipsis")
     for row in rows:
         table.add_row(
             row["id"],
             Text(row["job_type"]),
             Text(row["status"], STYLES.get(row["status"], "")),
-            ProgressBar(100, row["progress"] or 0, width=10),
+            ProgressBar(100, row["progress"] or 0, width=8),
             Text(_words(row)),
         )
     return Group(table, Text(f"{elapsed_s:.0f} s", "dim"))
@@ -42,8 +42,9 @@ def live_table(rows: Sequence[Mapping[str, Any]], elapsed_s: float) -> Renderabl
 def comparison(lines: Sequence[tuple[str, str, str, str, bool]]) -> RenderableType:
     """Job by job: what really happened, what the row says, and whether they agree."""
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
-    for name, ratio in (("job", None), ("what was played", 3), ("must be", 3), ("row says", 3)):
-        table.add_column(name, ratio=ratio, no_wrap=True, overflow="ellipsis")
+    table.add_column("job", justify="right", no_wrap=True)
+    for name in ("what was played", "must be", "row says"):
+        table.add_column(name, ratio=1, no_wrap=True, overflow="ellipsis")
     table.add_column("", no_wrap=True)
     for job_id, title, must_be, says, agrees in lines:
         mark = Text("agrees", "green") if agrees else Text("DIFFERS", "bold red")
@@ -52,8 +53,6 @@ def comparison(lines: Sequence[tuple[str, str, str, str, bool]]) -> RenderableTy
 
 
 def _words(row: Mapping[str, Any]) -> str:
-    if row["failure"]:
-        return f"{row['failure']}: {row['reason']}"
     if row["queue_position"] and row["status"] == "queued":
         return f"number {row['queue_position']} in the queue"
     return str(row["reason"] or "")

@@ -5,6 +5,7 @@ After each look the row is compared with the truth, which the observer cannot se
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from hypothesis import settings
@@ -18,7 +19,7 @@ from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.core.policy import Policy, StallPolicy
 from reconciler.core.stall import runtime_budget_s
 from tests.unit.core.strategies import PATIENT
-from tests.unit.core.world import Observer, Prompt, World
+from tests.unit.core.world import CONFIRM_S, Observer, Prompt, World
 
 POLICY = Policy(
     stall=StallPolicy(no_progress_s=300, base_s=1000, per_frame_s=0, startup_grace_s=20),
@@ -220,18 +221,43 @@ class Life(RuleBasedStateMachine):
             assert not self.world.worker
         elif code is FailureCode.SERVER_DOWN:
             assert not self.world.answers
+            assert self.unreachable_for_s() > (POLICY.server_down_timeout_s or 0)
         elif code in (FailureCode.LOST, FailureCode.NEVER_SUBMITTED):
             assert not self.any_alive()
             assert self.world.answers
+            assert self.world.mounted
+            assert self.missed_for_long(never_seen=code is FailureCode.NEVER_SUBMITTED)
             assert not (truth and all(p.succeeded and p.files and p.whole for p in truth))
         elif code is FailureCode.MISSING_OUTPUT:
             assert "deleted" in files
         elif code is FailureCode.INVALID_OUTPUT:
             assert "broken" in files
+            assert now - min(self.observer.broken_since.values()) >= CONFIRM_S
         else:
             assert code is FailureCode.NO_OUTPUT
             assert not files
             assert not self.any_alive()
+
+    def unreachable_for_s(self) -> float:
+        assert self.observer.unreachable_since is not None
+        seen_from = max(self.observer.unreachable_since, self.observer.watching_since)
+        return self.world.now - seen_from
+
+    def missed_for_long(self, never_seen: bool) -> bool:
+        """Every prompt that the row could be waiting for was missed, by looks or by a new boot."""
+        now, missed = self.world.now, []
+        for kept in self.observer.memory.values():
+            if kept.ending is not None:
+                continue
+            since = math.inf if kept.missing_since is None else kept.missing_since
+            if never_seen:
+                missed.append(now - since > (POLICY.never_seen_timeout_s or 0))
+                continue
+            changed = kept.boot_changed_since
+            restarted = changed is not None and now - changed >= POLICY.restart_grace_s
+            long = kept.looks >= POLICY.lost_confirmations and now - since >= POLICY.lost_grace_s
+            missed.append(restarted or long)
+        return bool(missed) and all(missed)
 
     def truth(self) -> list[Prompt]:
         return [self.world.prompts[i] for i in self.own if i in self.world.prompts]
@@ -286,5 +312,5 @@ class Life(RuleBasedStateMachine):
             assert status is (Status.COMPLETED if saved else Status.FAILED)
 
 
-Life.TestCase.settings = settings(PATIENT, max_examples=200, stateful_step_count=30)
+Life.TestCase.settings = settings(PATIENT, max_examples=300, stateful_step_count=30)
 TestLife = Life.TestCase

@@ -167,7 +167,7 @@ def test_rule_success():
     decision = judge(success(video, preview))
     assert (decision.rule, decision.status) == ("success", Status.COMPLETED)
     assert decision.output_path == "out/b.mp4"
-    assert decision.reason == "ComfyUI reported success and 2 outputs are whole"
+    assert decision.reason == "2 outputs are whole, and ComfyUI reported success"
     assert decision.evidence["outputs"] == [
         {"path": "out/b.mp4", "state": "sound"},
         {"path": "out/b.png", "state": "sound"},

@@ -38,7 +38,7 @@ def test_rule_running():
     decision = judge(running(), of=job(Status.QUEUED))
     assert (decision.rule, decision.status) == ("running", Status.PROCESSING)
     assert (decision.stage, decision.prompt_id) == (Stage.RUNNING, "p1")
-    assert decision.reason == "ComfyUI gpu-1 is running it"
+    assert decision.reason == "running on gpu-1"
     assert decision.evidence["running_since"] == NOW - 10
     assert not decision.needs_second_look
 
