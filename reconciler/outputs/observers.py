@@ -6,7 +6,9 @@ import errno
 import logging
 import os
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
+from watchdog.observers.api import BaseObserver, EventEmitter
 from watchdog.observers.polling import PollingObserverVFS
 
 from reconciler.outputs.mounts import blind_spot, read_mounts
@@ -113,6 +115,8 @@ def start_inotify(real: str, handler: Handler) -> BaseObserver:
 
     Raises OSError, with an errno out of `LIMITS` where the kernel has no watches left.
     """
+    # Harmless, common where folders are made quickly, and a page of its insides each time.
+    warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
     observer = _started(Observer(), real, handler, _EVENTS)
     try:
         probe_limits(real)
@@ -171,8 +175,32 @@ def _started(
     return observer
 
 
+def is_alive(observer: BaseObserver) -> bool:
+    """False if one of its threads ended. Where watchdog has a thread of its own that reads from
+    the kernel, it stands in a private place; its death silences the rest for ever."""
+    inner = [getattr(observer, "_inotify_fd", None)]
+    inner += [getattr(emitter, "_inotify", None) for emitter in observer.emitters]
+    readers = [reader for reader in inner if isinstance(reader, threading.Thread)]
+    return all(thread.is_alive() for thread in (observer, *observer.emitters, *readers))
+
+
 def close(observer: BaseObserver) -> None:
     """Stop it and wait for its threads; also one whose start failed."""
+    for emitter in observer.emitters:
+        _forget_folders(emitter)
     observer.stop()
     if observer.is_alive():
         observer.join()
+
+
+def _forget_folders(emitter: EventEmitter) -> None:
+    """watchdog 7.1 loses count when one folder is moved away and another takes its name: its
+    own stop then ends in a KeyError and leaves threads behind. Each attempt forgets one folder
+    at least, so that the last one goes through."""
+    deactivate = getattr(getattr(emitter, "_inotify", None), "deactivate", None)
+    while deactivate is not None:
+        try:
+            deactivate()
+        except KeyError:
+            continue
+        return

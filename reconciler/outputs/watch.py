@@ -96,7 +96,10 @@ class OutputWatch:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._tend()
+            try:
+                self._tend()
+            except Exception as error:  # a bug of watchdog must not end the watch for good
+                self._say(f"the watch on {os.fspath(self._root)!r} failed ({error!r})")
             self._looked_s = time.monotonic()
             self._first_look.set()
             self._stopping.wait(self._check_interval_s)
@@ -129,8 +132,8 @@ class OutputWatch:
         except OutputError as error:
             return str(error)
         except OSError as error:
-            return unusable(self._root, error)
-        if all(thread.is_alive() for thread in (observer, *observer.emitters)):
+            return f"new folders below {os.fspath(self._root)!r} cannot be watched: {error}"
+        if observers.is_alive(observer):
             return None
         return f"the watch on {os.fspath(self._root)!r} ended; it is begun anew"
 

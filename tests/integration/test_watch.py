@@ -6,6 +6,7 @@ import ctypes
 import errno
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -381,6 +382,7 @@ def test_an_overflow_of_the_kernels_queue_is_told(
     """A real one: watchdog does not read while more is closed than the kernel keeps."""
     room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     go_on = threading.Event()
+    go_on.set()
     real = inotify_c.InotifyFD.read_events
 
     def slow(reader: inotify_c.InotifyFD) -> list[inotify_c.InotifyEvent]:
@@ -391,7 +393,8 @@ def test_an_overflow_of_the_kernels_queue_is_told(
     monkeypatch.setattr(inotify_c.InotifyFD, "read_events", slow)
     files = (root / "a.png", root / "b.png")
     with watching(root, heard, "inotify"):
-        for number in range(room + 100):
+        go_on.clear()
+        for number in range(room + 5000):
             # Two in turn: the kernel merges equal events in a row.
             os.close(os.open(files[number % 2], os.O_WRONLY | os.O_CREAT))
         go_on.set()
@@ -458,10 +461,70 @@ def test_an_end_of_watchdogs_threads_is_noticed_and_mended(root: Path, heard: He
         watched.stop()
 
 
-def test_a_stopped_watch_leaves_nothing_behind(root: Path, heard: Heard, kind: Kind) -> None:
+def swap_folders(root: Path, away: Path, heard: Heard) -> None:
+    """One folder is moved away and another takes its name: watchdog 7.1 loses count of them."""
+    for name in ("next", "today"):
+        (root / name).mkdir()
+        (root / name / "a.png").touch()
+        heard.until_changed(root / name / "a.png")
+    (root / "today").rename(away)
+    (root / "next").rename(root / "today")
+    heard.until_changed(root / "today" / "a.png")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_folders_that_are_moved_and_deleted_silence_nothing_for_good(
+    root: Path, tmp_path: Path, heard: Heard
+) -> None:
+    probes = (root / f"{number}.png" for number in range(100_000))
+    with watching(root, heard, "inotify"):
+        swap_folders(root, tmp_path / "archive", heard)
+        shutil.rmtree(root / "today")
+        shutil.rmtree(tmp_path / "archive")
+        told = len(heard.changes)
+        heard.until(lambda: next(probes).touch() or len(heard.changes) > told)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_reader_that_dies_is_noticed_and_replaced(
+    root: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("lost count")
+
+    with watching(root, heard, "inotify"):
+        monkeypatch.setattr(inotify_c.InotifyFD, "handle_event", broken)
+        (root / "a.png").touch()
+        heard.until_said("ended")
+        monkeypatch.undo()
+        heard.until_said("watched by inotify now")
+        (root / "b.png").touch()
+        heard.until_closed(root / "b.png")
+
+
+def test_an_error_that_nobody_expected_does_not_end_the_watch(
+    root: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Path) -> str:
+        raise RuntimeError("a bug")
+
+    with watching(root, heard) as watched:
+        monkeypatch.setattr(watch, "identify", broken)
+        heard.until_said("RuntimeError('a bug')")
+        monkeypatch.undo()
+        heard.until(lambda: watched.healthy)
+        (root / "a.png").touch()
+        heard.until_changed(root / "a.png")
+
+
+def test_a_stopped_watch_leaves_nothing_behind(
+    root: Path, tmp_path: Path, heard: Heard, kind: Kind
+) -> None:
     threads, handlers = threading.active_count(), list(logging.getLogger("watchdog").handlers)
     descriptors = os.listdir("/proc/self/fd")
     with watching(root, heard, kind) as watched:
+        if kind == "inotify":
+            swap_folders(root, tmp_path / "archive", heard)
         (root / "a.png").touch()
         heard.until_changed(root / "a.png")
     told = len(heard.changes)
