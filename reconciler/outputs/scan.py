@@ -13,13 +13,13 @@ from reconciler.outputs.mounts import identify, unusable
 
 #: Suffixes of what moves, gif included; lower case.
 VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".flv", ".wmv")
-    + (".gif", ".apng")
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv", ".flv", ".wmv"}
+    | {".gif", ".apng"}
 )
 #: What ComfyUI and its usual extensions save as images, video and sound; lower case.
-MEDIA_SUFFIXES = VIDEO_SUFFIXES | frozenset(
-    (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jxl", ".exr")
-    + (".wav", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".m4a", ".aac")
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | (
+    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jxl", ".exr"}
+    | {".wav", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".m4a", ".aac"}
 )
 
 _PROBLEMS_SHOWN = 20
