@@ -16,7 +16,8 @@ from reconciler.store import server_programs as programs
 #: A log larger than this is put aside, as postgres/log.old, at the next start.
 LOG_LIMIT_BYTES = 10_000_000
 
-#: Passwords, not trust. Postgres' own locale: the system's come and go with its updates.
+#: Passwords, not trust. Postgres' own locale: the system's come and go with its updates. Shared
+#: memory as files of its own: logind removes a user's from /dev/shm when he logs out.
 _INITDB_ARGUMENTS = (
     "--username=postgres",
     "--auth=scram-sha-256",
@@ -25,6 +26,7 @@ _INITDB_ARGUMENTS = (
     "--locale=C",
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
+    "--set=dynamic_shared_memory_type=mmap",
 )
 
 
@@ -180,10 +182,7 @@ class Cluster:
             return ""
         with self.log.open("rb") as log:
             log.seek(start_bytes)
-            text = log.read(65536).decode("utf-8", "replace")
-        wanted = ("FATAL:", "PANIC:", "could not", "HINT:")
-        lines = (line.strip() for line in text.splitlines() if any(w in line for w in wanted))
-        return "; ".join(lines)
+            return programs.errors_in(log.read(65536).decode("utf-8", "replace"))
 
 
 def same_folder(one: str, other: Path) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -34,13 +35,12 @@ FIRST_PORT = 15432
 
 _POLL_S = 0.05
 
-#: No socket in the file system, no other address; and shared memory as files of its own, because
-#: logind removes a user's from /dev/shm at logout, and a container's is small.
-_SERVER_OPTIONS = "-h 127.0.0.1 -k '' -c dynamic_shared_memory_type=mmap -p {port}"
+#: On the loopback alone, without a socket in the file system.
+_SERVER_OPTIONS = "-h 127.0.0.1 -k '' -p {port}"
 
-#: Complaints that pass: the next port will do, or a server of before is still on its way out.
 _PORT_TAKEN = "Address already in use"
-_PASSING = (_PORT_TAKEN, "pre-existing shared memory block", 'lock file "postmaster.pid"')
+#: Complaints that pass: an earlier server is still on its way out.
+_PASSING = ("pre-existing shared memory block", 'lock file "postmaster.pid"')
 
 _OTHER_CLIENTS = """
     SELECT count(*) FROM pg_stat_activity
@@ -49,6 +49,7 @@ _OTHER_CLIENTS = """
 
 _GIVE = "give the data directory to the user who runs this (chown -R), or run as its owner"
 _FREE = "free disk space and start again; what was committed is safe"
+_LITTLE_BYTES = 1_000_000
 _NO_FOLDER = "choose a data directory that is a folder, or can become one"
 #: What to do, by a phrase of the complaint; the first that fits.
 _ADVICE = {
@@ -138,11 +139,21 @@ def _explained(cluster: Cluster) -> Iterator[None]:
         yield
     except (OSError, ProgramFailed, psycopg2.Error) as problem:
         complaint = str(problem).strip()
-        fitting = (advice for phrase, advice in _ADVICE.items() if phrase in complaint)
-        default = f"look into {cluster.log}, or use a Postgres of your own (--database URL)"
+        advice = _advice(cluster, complaint)
         raise DatabaseError(
-            f"the embedded Postgres under {cluster.home}: {complaint}: {next(fitting, default)}"
+            f"the embedded Postgres under {cluster.home}: {complaint}: {advice}"
         ) from problem
+
+
+def _advice(cluster: Cluster, complaint: str) -> str:
+    """What to do; on a full disk the log may have had no room for the complaint."""
+    for phrase, advice in _ADVICE.items():
+        if phrase in complaint:
+            return advice
+    with suppress(OSError):
+        if shutil.disk_usage(cluster.home).free < _LITTLE_BYTES:
+            return _FREE
+    return f"look into {cluster.log}, or use a Postgres of your own (--database URL)"
 
 
 @contextmanager
@@ -189,8 +200,9 @@ def _start(cluster: Cluster) -> str:
                 return url
         else:
             complaint = _launch(cluster, port)
-            port += _PORT_TAKEN in complaint
-            if complaint and not any(phrase in complaint for phrase in _PASSING):
+            if _PORT_TAKEN in complaint:
+                port += 1
+            elif complaint and not any(phrase in complaint for phrase in _PASSING):
                 raise ProgramFailed(complaint)
         if time.monotonic() > deadline:
             raise ProgramFailed(f"it does not answer: {complaint}")

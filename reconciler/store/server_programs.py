@@ -95,8 +95,14 @@ def run(program: Path, *arguments: str, folder: Path, data: Path, account: Accou
             extra_groups=[] if account else None,
         )
     except subprocess.CalledProcessError as failure:
-        said = failure.stderr or failure.stdout or str(failure).encode()
-        raise ProgramFailed(said.decode("utf-8", "replace").strip()) from failure
+        said = (failure.stderr + failure.stdout).decode("utf-8", "replace")
+        raise ProgramFailed(errors_in(said) or said.strip() or str(failure)) from failure
+
+
+def errors_in(text: str) -> str:
+    """The lines that tell of errors, joined to one."""
+    wanted = ("FATAL:", "PANIC:", "error:", "could not", "HINT:")
+    return "; ".join(line.strip() for line in text.splitlines() if any(w in line for w in wanted))
 
 
 def _shipped() -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -28,12 +29,15 @@ _ROOM_BYTES = 2_000_000_000
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
     """Where the servers' data lies: not under pytest's own folder, which every other session that
-    starts closes again to all but its user, and the servers of root are not root's.
+    starts closes again to all but its user, and the servers of root are not root's. Each session
+    has ports of its own, so that none takes the one of another's server while that is stopped.
     """
     roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
     folder = _MEMORY if roomy else None
-    with tempfile.TemporaryDirectory(prefix="reconciler-tests-", dir=folder) as path:
-        yield Path(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "FIRST_PORT", 16000 + os.getpid() * 20 % 15000)
+        with tempfile.TemporaryDirectory(prefix="reconciler-tests-", dir=folder) as path:
+            yield Path(path)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,16 @@ def test_damaged_data(data_dir: Path) -> None:
     message = _failure(data_dir)
     assert "pg_control" in message
     assert f"look into {data_dir}/postgres/log" in message
+    assert "\n" not in message
+
+
+def test_a_full_disk_is_named_even_where_the_log_had_no_room_for_it(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data_dir / "postgres" / "data" / "global" / "pg_control").write_bytes(b"")
+    full = shutil.disk_usage(data_dir)._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: full)
+    assert "free disk space" in _failure(data_dir)
 
 
 def test_a_disk_that_fills_up_leaves_no_half_data(new_data_dir: Path) -> None:
