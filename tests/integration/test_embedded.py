@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 
 from reconciler.store import embedded
+from reconciler.store.server_programs import installation
 from tests.integration.servers import (
     ask,
     eventually,
@@ -77,10 +78,14 @@ def test_a_symbolic_link_leads_to_the_same_server(data_dir: Path, tmp_path: Path
     assert embedded.ensure_running(link) == embedded.ensure_running(data_dir)
 
 
-def test_psql_reaches_it(data_dir: Path) -> None:
+def test_psql_of_another_user_reaches_it(data_dir: Path) -> None:
     url = embedded.ensure_running(data_dir)
     shown = subprocess.run(
-        ["psql", url, "-Atc", "SELECT 6 * 7"], capture_output=True, text=True, check=True
+        [installation() / "psql", url, "-Atc", "SELECT 6 * 7"],
+        user="nobody" if os.geteuid() == 0 else None,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert shown.stdout == "42\n"
 
