@@ -1,4 +1,4 @@
-"""The commands."""
+"""The commands: `main` is the console script `reconciler`."""
 
 from reconciler.cli.app import main
 

@@ -1,0 +1,77 @@
+"""`reconciler run`: the service in the foreground."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from reconciler import __version__
+from reconciler.cli import options
+from reconciler.cli.stopping import StopSignals
+from reconciler.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from reconciler.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def run(
+    *,
+    server: options.Server = None,
+    output_dir: options.OutputDir = None,
+    stored_path: options.StoredPath = None,
+    database: options.Database = None,
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+    log_level: options.Log = None,
+) -> None:
+    """Run the service: watch every job until it ends, and set its row right.
+
+    One server needs no settings file: --server URL --output-dir DIR.
+    """
+    settings = options.load_settings(
+        config,
+        log_level,
+        server=server,
+        output_dir=output_dir,
+        stored_path=stored_path,
+        database=database,
+        data_dir=data_dir,
+    )
+    options.log_as_service(settings)
+    with StopSignals() as signals:
+        _serve(settings, signals)
+
+
+def _serve(settings: Settings, signals: StopSignals) -> None:
+    from reconciler.service.service import Service
+    from reconciler.service.wiring import connect
+    from reconciler.settings.postgres import masked_dsn
+
+    embedded = settings.database.dsn is None
+    log.info("starting", settings=str(settings.source), version=__version__)
+    with ExitStack() as stack:
+        if embedded:
+            stack.callback(_let_go, settings.data_dir)
+        store = connect(settings)
+        stack.callback(store.connection.close)
+        log.info("database", url=masked_dsn(store.connection.url), embedded=embedded)
+        service = Service(settings, store)
+        signals.then(service.stop)
+        service.run()
+
+
+def _let_go(data_dir: Path) -> None:
+    """Stops the embedded Postgres, unless an application goes on inserting jobs."""
+    from reconciler.store.embedded import stop_if_idle
+
+    try:
+        stopped = stop_if_idle(data_dir)
+    except DatabaseError as error:
+        log.warning("embedded Postgres not stopped", reason=str(error))
+        return
+    log.info("embedded Postgres stopped" if stopped else "embedded Postgres still in use: left on")

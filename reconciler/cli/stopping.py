@@ -1,0 +1,85 @@
+"""SIGTERM and SIGINT: the first asks for a clean stop, the second ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+#: A clean stop takes no longer. What is not written by then the next start finds again.
+STOP_S = 4.5
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignals:
+    """Hears the signals also while the main thread waits inside Postgres or a server's answer.
+
+    Python runs signal handlers in the main thread only, when it gets round to it. The number of
+    a signal is written to a socket at once, so a thread of its own listens there.
+    """
+
+    def __init__(self, stop_s: float = STOP_S, end: Callable[[int], Any] = os._exit) -> None:
+        self._stop_s = stop_s
+        self._end = end
+        self._stop: Callable[[], None] | None = None
+        self._asked = False
+        self._before: dict[int, Any] = {}
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
+
+    def then(self, stop: Callable[[], None]) -> None:
+        """From now on the first signal calls this; until now it ends the process by SystemExit."""
+        self._stop = stop
+        if self._asked:  # meanwhile
+            stop()
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._writer.close()
+        self._thread.join()
+        self._reader.close()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """In the main thread: before the service runs there is nothing to stop cleanly."""
+        if self._stop is None:
+            raise SystemExit(0)
+
+    def _listen(self) -> None:
+        first = self._heard()
+        if first is None:
+            return
+        self._asked = True
+        if self._stop is not None:
+            self._stop()
+        self._reader.settimeout(self._stop_s)
+        try:
+            second = self._heard()
+        except TimeoutError:
+            second = first
+        if second is not None:
+            self._end(128 + second)
+
+    def _heard(self) -> int | None:
+        """The next of our signals; None once `__exit__` was called."""
+        while number := self._reader.recv(1):
+            if number[0] in SIGNALS:
+                return number[0]
+        return None

@@ -1,0 +1,85 @@
+"""The two streams: data on stdout, everything else on stderr; and outside text made safe."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from functools import cache
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from reconciler.outputs.text import printable
+
+#: What a shell sees of a program that wrote to a closed pipe: 128 + SIGPIPE.
+BROKEN_PIPE_EXIT = 141
+#: Longest text from outside that is shown, in characters.
+MAX_SHOWN = 4000
+
+
+class Stream(Console):
+    """A console that interprets nothing and leaves quietly when its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """`reconciler status | head -1` is no error."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        raise SystemExit(BROKEN_PIPE_EXIT)
+
+
+@cache
+def out() -> Stream:
+    """Where data goes."""
+    return Stream(markup=False, highlight=False, emoji=False)
+
+
+@cache
+def err() -> Stream:
+    """Where everything else goes."""
+    return Stream(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def tolerate_encodings() -> None:
+    """A terminal that cannot show a character gets a question mark, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def safe(text: object, limit: int = MAX_SHOWN) -> str:
+    """Outside text on one line: no markup to interpret, no control characters left."""
+    return printable(str(text), limit)
+
+
+def say(words: RenderableType) -> None:
+    """One line of data."""
+    out().print(words)
+
+
+def raw(text: str) -> None:
+    """Data for programs (JSON, YAML, a URL): as it is, whatever the width."""
+    out().print(text, soft_wrap=True)
+
+
+def remark(message: object) -> None:
+    """A line for people that is no data."""
+    err().print(Text(_lines(str(message)), "dim"), soft_wrap=True)
+
+
+def warn(lead: str, message: object) -> None:
+    """What is wrong, in one message; lines of its own stay lines."""
+    words = Text(_lines(f"{lead}{message}"))
+    words.stylize("bold red", 0, len(lead))
+    err().print(words, soft_wrap=True)
+
+
+def _lines(message: str) -> str:
+    """Outside text, broken between words: paths and commands stay whole, to be copied."""
+    shown = (safe(line) for line in message.splitlines())
+    broken = (
+        textwrap.wrap(line, err().width, break_long_words=False, break_on_hyphens=False)
+        for line in shown
+    )
+    return "\n".join(line for lines in broken for line in lines)
