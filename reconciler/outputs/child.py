@@ -23,6 +23,8 @@ from reconciler.outputs.sinks import Sink
 READ_BYTES = 256 * 1024
 #: The only variables a child gets: no password, no FFREPORT, no proxy.
 PASSED_ON = ("PATH", "HOME", "PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR")
+#: One language, no colors; and few arenas, each of which reserves 64 MiB of address space.
+SET = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1", "MALLOC_ARENA_MAX": "2"}
 STDERR = "stderr"
 
 
@@ -75,7 +77,7 @@ def _start(child: Child, writers: Mapping[str, int]) -> subprocess.Popen[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=writers[STDERR],
             pass_fds=(child.file, *writers.values()),
-            env={**environment, "LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1"},
+            env={**environment, **SET},
             cwd="/",
             start_new_session=True,
         )

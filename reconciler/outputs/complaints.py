@@ -30,6 +30,8 @@ _HARMLESS = tuple(
 )
 #: What ffmpeg says after it has said what is wrong; no news to a person.
 _CONSEQUENCE = re.compile(r"Error opening input file.*|Error submitting packet to decoder.*")
+#: The errors of a process at its limit of memory: no memory, or no thread for want of its stack.
+_STARVED = ("Cannot allocate memory", "Resource temporarily unavailable")
 MAX_KEPT = 3
 
 
@@ -38,7 +40,8 @@ class Complaints:
 
     def __init__(self) -> None:
         self.count = 0
-        self.out_of_memory = False
+        #: The decoder lacked memory, so that nothing it said tells of the file.
+        self.starved = False
         self._kept: list[str] = []
 
     def take(self, line: bytes) -> None:
@@ -46,7 +49,7 @@ class Complaints:
         text = line.decode("utf-8", "backslashreplace").strip()
         if not text:
             return
-        self.out_of_memory = self.out_of_memory or "Cannot allocate memory" in text
+        self.starved = self.starved or any(sign in text for sign in _STARVED)
         match = _LINE.fullmatch(text)
         where = _where(match["where"]) if match else ""
         said = match["text"] if match else text

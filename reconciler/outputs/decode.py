@@ -60,7 +60,7 @@ def decode(file: int, demuxer: str, limits: Limits, *, thumbnail: bool) -> Decod
     errors.finish()
     if errors.overflowed:
         complaints.take(b"more complaints than can be read")
-    if complaints.out_of_memory:
+    if complaints.starved:
         wanted = limits.memory_bytes // 1024**2
         raise InspectionError(f"decoding needs more than the {wanted} MiB of memory it may use")
     return Decoded(
@@ -92,7 +92,8 @@ def _command(
     return [
         *(executable, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+warning"),
         *("-progress", f"pipe:{fds['progress']}", "-stats_period", "3600"),
-        *("-threads", str(limits.threads), "-max_pixels", str(limits.max_pixels)),
+        *("-filter_threads", "1", "-threads", str(limits.threads)),
+        *("-max_pixels", str(limits.max_pixels)),
         *("-err_detect", "crccheck", "-protocol_whitelist", "fd", "-format_whitelist", demuxer),
         *("-f", demuxer, "-fd", str(file), "-i", "fd:"),
         *(*streams, "-fps_mode", "passthrough", "-f", "null", "-"),
@@ -105,18 +106,17 @@ def _command(
 def _thumbnail(fd: int, longest_px: int) -> list[str]:
     ratio = f"min(1,{longest_px}/max(iw,ih))"
     fit = f"scale=w='max(2,trunc(iw*{ratio}))':h='max(2,trunc(ih*{ratio}))':out_range=pc"
-    encode = [
-        "-c:v",
-        "mjpeg",
-        "-q:v",
-        "5",
-        "-strict",
-        "unofficial",
-        "-f",
-        "image2pipe",
+    jpeg = "-threads 1 -c:v mjpeg -q:v 5 -strict unofficial -f image2pipe".split()
+    return [
+        "-map",
+        "0:V:0",
+        "-frames:v",
+        "1",
+        "-vf",
+        f"{fit},setsar=1,format=yuv420p",
+        *jpeg,
         f"pipe:{fd}",
     ]
-    return ["-map", "0:V:0", "-frames:v", "1", "-vf", f"{fit},format=yuv420p", *encode]
 
 
 class _Progress:

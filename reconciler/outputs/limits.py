@@ -13,7 +13,7 @@ class Limits:
     wall_s: float = 600.0
     #: Seconds of processor time, all threads together.
     cpu_s: int = 900
-    #: Address space of the child process.
+    #: Address space of the child process; 4K video takes 0.7 GiB of it, too little is no verdict.
     memory_bytes: int = 4 * 1024**3
     #: Bytes of a decoder's complaints that are read; what follows is dropped, and said so.
     max_stderr_bytes: int = 256 * 1024

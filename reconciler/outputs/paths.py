@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, flags)
     except (OSError, ValueError) as error:
-        if path.is_symlink():
+        if getattr(error, "errno", None) == errno.ELOOP:
             raise OutputError(f"{shown_path(path)} is a symbolic link: name its target") from error
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"{shown_path(path)} cannot be opened: {reason}") from error

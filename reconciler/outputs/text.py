@@ -18,4 +18,4 @@ def printable(text: str, limit: int = 200) -> str:
 
 def shown_path(path: os.PathLike[str] | str) -> str:
     """Return a path as text for a message, whatever bytes its name is made of."""
-    return printable(os.fsencode(path).decode("utf-8", "surrogateescape"), limit=500)
+    return printable(os.fspath(path), limit=500)

@@ -166,6 +166,8 @@ def _edits(source: Source, trak: Box, scale: int, movie_scale: int) -> tuple[Edi
     except Damaged:
         return ()
     data = source.read(table.body, table.end - table.body)
+    if len(data) < 8:
+        raise Damaged("elst box is too short to hold its own count")
     entry = struct.Struct(">QqI" if data[0] else ">IiI")
     edits = []
     for duration, media_time, _rate in entry.iter_unpack(_entries(data, entry.size)):
