@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -75,7 +76,7 @@ class Cluster:
     def url(self, port: int) -> str:
         """How the superuser connects to a server on this data."""
         password = (self.folder / "password").read_text(encoding="utf-8").strip()
-        return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+        return f"postgresql://postgres:{quote(password, safe='')}@127.0.0.1:{port}/postgres"
 
     def published_url(self) -> str | None:
         """The content of the URL file, which may be out of date."""
