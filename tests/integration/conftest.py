@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 
 from reconciler.store import embedded
-from tests.integration.servers import server_processes
+from tests.integration.servers import eventually, server_processes
 
 _numbers = itertools.count(1)
 
@@ -46,7 +46,7 @@ def postgres_url(servers_dir: Path) -> Iterator[str]:
     data_dir = servers_dir / "session"
     yield embedded.ensure_running(data_dir)
     embedded.stop(data_dir)
-    assert server_processes(data_dir) == []
+    eventually(lambda: not server_processes(data_dir), "no process is left behind")
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def new_data_dir(servers_dir: Path) -> Iterator[Path]:
     path = servers_dir / f"data_{next(_numbers)}"
     yield path
     embedded.stop(path)
-    assert server_processes(path) == []
+    eventually(lambda: not server_processes(path), "no process is left behind")
     shutil.rmtree(path, ignore_errors=True)
 
 

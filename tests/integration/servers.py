@@ -15,7 +15,7 @@ from typing import IO
 import psutil
 import psycopg2
 
-DEADLINE_S = 60.0
+DEADLINE_S = 30.0
 
 #: Waits for a line, starts or finds the server, says its URL, then lives until it is killed.
 _USER = """
