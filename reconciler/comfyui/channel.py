@@ -105,11 +105,7 @@ class Channel:
         if secure:
             authority = self._address.tls_ca or certifi.where()
             context = ssl.create_default_context(cafile=str(authority))
-            secured = context.wrap_socket(
-                self._line, server_hostname=where[0], do_handshake_on_connect=False
-            )
-            self._line = secured
-            secured.do_handshake()
+            self._line = context.wrap_socket(self._line, server_hostname=where[0])
         if self._was_cut:
             raise TimeoutError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from typing import Any
 
 import requests
@@ -11,7 +10,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError
-from urllib3.util.ssl_ import create_urllib3_context
 
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.deadline import Deadline, hang_up
@@ -35,10 +33,7 @@ class CuttableAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make pools whose connections report to this adapter."""
-        # It trusts nobody yet; the session's `verify` fills it for each connection.
-        context = create_urllib3_context()
-        context.sslsocket_class = self._handshaking()
-        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
             scheme: type(pool.__name__, (pool,), {"ConnectionCls": self._reporting(connection)})
             for scheme, pool, connection in (
@@ -56,16 +51,6 @@ class CuttableAdapter(HTTPAdapter):
                 adapter._connected(self)
 
         return Reporting
-
-    def _handshaking(self) -> type[ssl.SSLSocket]:
-        adapter = self
-
-        class Handshaking(ssl.SSLSocket):
-            def do_handshake(self, block: bool = False) -> None:
-                adapter._line = self  # The connection gets to know it only afterwards.
-                super().do_handshake(block)
-
-        return Handshaking
 
     def _connected(self, connection: HTTPConnection) -> None:
         # Kept here, since the connection forgets it once it knows that the answer is its last.

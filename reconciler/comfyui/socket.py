@@ -15,7 +15,8 @@ from tenacity import (
     retry_if_exception_type,
     sleep_using_event,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from reconciler.comfyui.address import ServerAddress
@@ -145,9 +146,8 @@ class ComfySocket:
     def _run(self) -> None:
         timing = self._timing
         retrying = Retrying(
-            wait=wait_exponential_jitter(
-                initial=timing.first_wait_s, max=timing.longest_wait_s, jitter=timing.first_wait_s
-            ),
+            wait=wait_exponential(multiplier=timing.first_wait_s, max=timing.longest_wait_s)
+            + wait_random(0, timing.first_wait_s),
             retry=retry_if_exception_type(Hangup),
             stop=stop_when_event_set(self._stopping),
             sleep=sleep_using_event(self._stopping),

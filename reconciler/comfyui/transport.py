@@ -84,7 +84,6 @@ class Transport:
                 self.address.base + path,
                 timeout=self._timeouts,
                 stream=True,
-                allow_redirects=False,
                 **options,
             )
             with closing(answer):

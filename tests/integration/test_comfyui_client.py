@@ -102,7 +102,7 @@ def test_resolving_and_connecting_count_too(monkeypatch: pytest.MonkeyPatch) -> 
         return look_up(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    with serving(unknown) as server, pytest.raises(ServerTimeout):
+    with serving(headers_that_drip) as server, pytest.raises(ServerTimeout):
         ask(server.url)
 
 
