@@ -50,7 +50,7 @@ setup(
         "structlog>=24.1",
         "tenacity>=8.2",
         "typer>=0.12",
-        "watchdog>=4.0",
+        "watchdog>=7.1",
         "websocket-client>=1.7",
     ],
     extras_require={"simulator": simulator, "test": test, "lint": lint, "dev": [*test, *lint]},

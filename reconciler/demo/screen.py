@@ -25,15 +25,15 @@ def live_table(rows: Sequence[Mapping[str, Any]], elapsed_s: float) -> Renderabl
     table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
     table.add_column("job", justify="right", no_wrap=True)
     table.add_column("what is played", width=22, no_wrap=True, overflow="ellipsis")
-    table.add_column("status", no_wrap=True)
+    table.add_column("status", width=15, no_wrap=True)
     table.add_column("progress", width=8, no_wrap=True)
     table.add_column("why", no_wrap=True, ratio=1, overflow="ellipsis")
     for row in rows:
         table.add_row(
             row["id"],
             Text(row["job_type"]),
-            Text(row["status"], STYLES.get(row["status"], "")),
-            ProgressBar(100, row["progress"] or 0, width=8),
+            Text(row["failure"] or row["status"], STYLES.get(row["status"], "")),
+            "" if row["failure"] else ProgressBar(100, row["progress"] or 0, width=8),
             Text(_words(row)),
         )
     return Group(table, Text(f"{elapsed_s:.0f} s", "dim"))

@@ -152,13 +152,12 @@ class Gatherer:
             place, position, found = server.find(prompt.prompt_id)
             if found is not None and server.fresh:
                 return self._found(prompt, server, place, position, found)
-        if not candidates or not all(server.fresh for server in candidates):
-            if any(server.record.unreachable_since is not None for server in candidates):
-                self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
-            return False
-        if not ask_history:
-            return False
-        return self._ask_history(prompt, candidates)
+        fresh = [server for server in candidates if server.fresh]
+        if fresh and ask_history:
+            return self._ask_history(prompt, fresh, all_asked=len(fresh) == len(candidates))
+        if any(server.record.unreachable_since is not None for server in candidates):
+            self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
+        return False
 
     def _found(
         self,
@@ -179,18 +178,26 @@ class Gatherer:
         self._hear(prompt)
         return prompt != before
 
-    def _ask_history(self, prompt: PromptRecord, servers: list[WatchedServer]) -> bool:
-        """The queue, read before, does not show it: only now history can tell how it ended."""
+    def _ask_history(
+        self, prompt: PromptRecord, servers: list[WatchedServer], *, all_asked: bool
+    ) -> bool:
+        """The queue, read before, does not show it: only now history can tell how it ended.
+
+        It is absent only where every server that could know it was asked and answered.
+        """
         for server in servers:
             try:
                 ended = server.client.ending(prompt.prompt_id)
             except ServerError as error:
                 server.note_failure(error, self.clock.now())
-                self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
-                return False
+                all_asked = False
+                continue
             if ended is not None:
                 self._end(prompt, server, ended)
                 return True
+        if not all_asked:
+            self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
+            return False
         self._places[prompt.prompt_id] = (Place.ABSENT, None)
         prompt.missing_looks += 1
         prompt.missing_since = prompt.missing_since or self.clock.now()

@@ -204,8 +204,8 @@ class Reconciler:
         prompt.interrupted_by_us = True
         self.store.jobs.save_prompts([prompt])
         try:
-            asked = server.client.interrupt(prompt_id)
-            log.info("interrupt", job=record.job.id, prompt=prompt_id, asked=asked)
+            server.client.interrupt(prompt_id)
+            log.info("interrupted", job=record.job.id, prompt=prompt_id)
         except ServerError as error:
             log.warning("interrupt failed", job=record.job.id, error=str(error))
 

@@ -12,7 +12,7 @@ import structlog
 
 from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInfo
 from reconciler.core.evidence import Place
-from reconciler.errors import OutputError, ServerError, ServerRefused, ServerTimeout
+from reconciler.errors import ServerError, ServerRefused, ServerTimeout
 from reconciler.outputs.mounts import storage_marker
 from reconciler.reconcile.files import OutputBook
 from reconciler.store.servers import ServerRecord
@@ -26,7 +26,7 @@ class Client(Protocol):
     def look(self) -> Look: ...
     def ending(self, prompt_id: str) -> EndedPrompt | None: ...
     def recent(self, max_items: int) -> tuple[EndedPrompt, ...]: ...
-    def interrupt(self, prompt_id: str) -> bool: ...
+    def interrupt(self, prompt_id: str) -> None: ...
     def info(self) -> ServerInfo: ...
 
 
@@ -43,6 +43,8 @@ class WatchedServer:
     client_id: str | None = None
     #: Since when the websocket has been listening: monotonic seconds, None while it does not.
     listening_since: Callable[[], float | None] = lambda: None
+    #: False while the output directory's storage hangs.
+    storage_answers: Callable[[], bool] = lambda: True
     #: The queue as it was seen last; empty before the first look.
     queue: Look = field(default_factory=Look)
     fresh: bool = False
@@ -102,33 +104,33 @@ class WatchedServer:
     def storage_healthy(self, known_outputs: Callable[[str], list[Path]]) -> bool:
         """True where the output directory can be read and is the one that it was last time.
 
-        The same inode means the same directory. Another inode is accepted where a file that we
-        know is still there (the disk was changed or restored), or where we know none: an
-        unmounted directory is an empty one, and no file of ours is in it.
+        Another one is accepted where a file that we know is in it (the disk was changed or
+        restored), or where we know none: an unmounted directory is an empty one, and no file of
+        ours is in it.
         """
         root = self.book.root
-        try:
-            marker = storage_marker(root)
-            inode = os.stat(root).st_ino
-        except (OSError, OutputError):
-            marker = None
+        # A share whose server is gone hangs whoever asks it: the watch has found out in a thread.
+        marker = storage_marker(root) if self.storage_answers() else None
         if marker is None:
-            return self._note_storage(False, None)
+            return self._note_storage(healthy=False)
         if marker == self._marker and self._storage_ok:
             return True
         self._marker = marker
-        same = self.record.output_dir != os.fspath(root) or self.record.output_inode == inode
-        if not same:
-            known = known_outputs(self.name)
-            same = not known or any(path.exists() for path in known)
-        return self._note_storage(same, inode if same else None)
+        healthy = self._is_accepted(marker, known_outputs)
+        if healthy and (self.record.output_dir, self.record.output_marker) != (str(root), marker):
+            self.record.output_dir, self.record.output_marker = str(root), marker
+            self.changed = True
+        return self._note_storage(healthy=healthy)
 
-    def _note_storage(self, healthy: bool, inode: int | None) -> bool:
+    def _is_accepted(self, marker: str, known_outputs: Callable[[str], list[Path]]) -> bool:
+        if self.record.output_dir != str(self.book.root) or self.record.output_marker == marker:
+            return True  # the first time, another directory in the settings, or the same storage
+        files = known_outputs(self.name)
+        return not files or any(path.exists() for path in files)
+
+    def _note_storage(self, *, healthy: bool) -> bool:
         if healthy != self._storage_ok:
             words = "output directory is back" if healthy else "output directory is away"
             log.warning(words, server=self.name, path=os.fspath(self.book.root))
         self._storage_ok = healthy
-        if inode is not None and inode != self.record.output_inode:
-            self.record.output_dir, self.record.output_inode = os.fspath(self.book.root), inode
-            self.changed = True
         return healthy

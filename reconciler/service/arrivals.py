@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -21,10 +22,15 @@ class Arrivals:
     Belongs to the service's loop: not thread-safe.
     """
 
-    def __init__(self, book: OutputBook, settle_s: float) -> None:
+    def __init__(
+        self, book: OutputBook, settle_s: float, on_growth: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_growth` is called when a waiting file turns out to have grown: a sign of life."""
         self._book = book
         self._settle = Settle(settle_s)
-        self._waiting: set[Path] = set()
+        self._on_growth = on_growth
+        self._waiting: dict[Path, FileFact] = {}
+        self._looked_s = time.monotonic()
 
     def note(self, path: Path, closed: bool) -> None:
         """An event named this file."""
@@ -37,19 +43,18 @@ class Arrivals:
         now_s = time.monotonic()
         for fact in scan.files:
             self._consider(fact, now_s)
-        self._settle.keep({fact.path for fact in scan.files} | self._waiting)
+        self._settle.keep({fact.path for fact in scan.files} | self._waiting.keys())
 
     def tick(self) -> None:
         """Looks again at the files that had not settled."""
-        now_s = time.monotonic()
+        self._looked_s = time.monotonic()
         for path in list(self._waiting):
-            self._look(path, now_s)
+            self._look(path, self._looked_s)
 
     def due_s(self) -> float | None:
         """Seconds until a waiting file may have settled; None if none waits."""
-        now_s = time.monotonic()
-        due = self._settle.due_s(now_s) if self._waiting else None
-        return None if due is None else max(due - now_s, 0.0)
+        due = self._settle.due_s(self._looked_s) if self._waiting else None
+        return None if due is None else max(due - time.monotonic(), 0.0)
 
     def _look(self, path: Path, now_s: float) -> None:
         try:
@@ -58,15 +63,17 @@ class Arrivals:
             log.warning("file not looked at", reason=str(error))
             fact = None
         if fact is None:
-            self._waiting.discard(path)
+            self._waiting.pop(path, None)
         else:
             self._consider(fact, now_s)
 
     def _consider(self, fact: FileFact, now_s: float) -> None:
+        if self._waiting.get(fact.path, fact) != fact:
+            self._on_growth()
         if not self._settle.has_settled(fact, now_s):
-            self._waiting.add(fact.path)
+            self._waiting[fact.path] = fact
             return
-        self._waiting.discard(fact.path)
+        self._waiting.pop(fact.path, None)
         try:
             self._book.look_up(fact.path)
         except OutputError as error:

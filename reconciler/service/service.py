@@ -79,14 +79,19 @@ class Service:
         self._inbox = Inbox()
         self._parts: Parts = build(settings, store, lambda path: self._inbox.put(Inspected(path)))
         self._stopping = threading.Event()
-        self._scanner = ThreadPoolExecutor(1, "scan")
+        # A thread for each: a share that hangs must not keep the others from being listed.
+        self._scanner = ThreadPoolExecutor(len(settings.servers), "scan")
         self._scans: dict[str, Future[Scan]] = {}
         self._started_at = self._parts.clock.now()
         self._arrivals = {
-            name: Arrivals(server.book, settings.outputs.settle_s)
+            name: Arrivals(
+                server.book,
+                settings.outputs.settle_s,
+                on_growth=lambda name=name: self._parts.live.growth(name),  # type: ignore[misc]
+            )
             for name, server in self._parts.servers.items()
         }
-        self._watches: list[OutputWatch] = []
+        self._watches: dict[str, OutputWatch] = {}
         self._sockets: list[ComfySocket] = []
         for server in settings.servers:
             self._listen(server)
@@ -95,7 +100,7 @@ class Service:
 
     def run(self) -> None:
         """Watches and reconciles until stopped. Database trouble is waited out, nothing is lost."""
-        for watch in self._watches:
+        for watch in self._watches.values():
             watch.start()
         for channel in self._sockets:
             channel.start()
@@ -176,7 +181,7 @@ class Service:
         """Lists the output directories, in a thread: storage may be slow."""
         oldest = self._started_at if self._oldest_open is None else self._oldest_open
         for name, server in self._parts.servers.items():
-            if name in self._scans:
+            if name in self._scans or not self._watches[name].healthy:
                 continue
             newer_than = min(oldest, self._started_at) - SCAN_MARGIN_S
             future = self._scanner.submit(scan, server.book.root, newer_than=newer_than)
@@ -198,16 +203,15 @@ class Service:
 
     def _listen(self, server: ServerSettings) -> None:
         watched = self._parts.servers[server.name]
-        watch = self._settings.watch
-        self._watches.append(
-            OutputWatch(
-                watched.book.root,
-                lambda change: self._on_change(server.name, change),
-                lambda words: self._on_lost(server.name, words),
-                observer=watch.observer,
-                poll_interval_s=watch.poll_interval_s,
-            )
+        watch = OutputWatch(
+            watched.book.root,
+            lambda change: self._on_change(server.name, change),
+            lambda words: self._on_lost(server.name, words),
+            observer=self._settings.watch.observer,
+            poll_interval_s=self._settings.watch.poll_interval_s,
         )
+        self._watches[server.name] = watch
+        watched.storage_answers = lambda: watch.healthy
         if not self._settings.comfyui.socket:
             return
         channel = ComfySocket(
@@ -243,7 +247,7 @@ class Service:
         notify("STOPPING=1")
         for channel in self._sockets:
             channel.stop()
-        for watch in self._watches:
+        for watch in self._watches.values():
             watch.stop()
         self._scanner.shutdown(wait=False, cancel_futures=True)
         self._parts.close()

@@ -9,6 +9,7 @@ from reconciler.store.jobs import JobStore
 from reconciler.store.outputs import OutputStore
 from reconciler.store.schema import JobsTable, find_table, prepare
 from reconciler.store.servers import ServerStore
+from reconciler.store.views import JobViews
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Store:
     jobs: JobStore
     outputs: OutputStore
     servers: ServerStore
+    views: JobViews
 
 
 def open_store(
@@ -48,4 +50,5 @@ def open_store(
         JobStore(connection, table),
         OutputStore(connection),
         ServerStore(connection),
+        JobViews(connection, table),
     )

@@ -21,7 +21,7 @@ class ServerRecord:
     unreachable_how: str | None = None
     answered_at: float | None = None
     output_dir: str | None = None
-    output_inode: int | None = None
+    output_marker: str | None = None
 
 
 class ServerStore:
@@ -34,18 +34,14 @@ class ServerStore:
         """Every server ever seen, by name."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("servers"))
-            records = [ServerRecord(**row) for row in cursor.fetchall()]
-        for record in records:
-            if record.output_inode is not None:  # numeric in Postgres: inodes fill 64 bits
-                record.output_inode = int(record.output_inode)
-        return records
+            return [ServerRecord(**row) for row in cursor.fetchall()]
 
     def save(self, servers: Iterable[ServerRecord]) -> None:
         """Stores servers as they are now."""
         with self._connection.transaction() as cursor:
             for server in servers:
                 values = asdict(server)
-                for name in ("version", "output_dir"):
+                for name in ("version", "output_dir", "output_marker"):
                     if values[name] is not None:
                         values[name] = clean_text(values[name])
                 cursor.execute(query("save_server"), values)

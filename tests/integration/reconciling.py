@@ -68,10 +68,9 @@ class FakeServer:
         self._ask("recent")
         return tuple(self.history.values())[-max_items:]
 
-    def interrupt(self, prompt_id: str) -> bool:
+    def interrupt(self, prompt_id: str) -> None:
         self._ask(f"interrupt {prompt_id}")
         self.interrupted.append(prompt_id)
-        return True
 
     def info(self) -> ServerInfo:
         self._ask("info")

@@ -146,7 +146,8 @@ def test_damaged_output_is_confirmed_by_a_second_inspection(bench: Bench) -> Non
     assert bench.says(job) == ("processing", None), "damaged once may be late data"
     bench.passes(2)
     assert bench.says(job) == ("failed", "invalid_output")
-    assert str(path) in bench.row(job)["error"]
+    assert "a.png" in bench.row(job)["error"]
+    assert bench.row(job)["output_path"] == str(path)
 
 
 def test_damage_that_heals_is_no_failure(bench: Bench) -> None:

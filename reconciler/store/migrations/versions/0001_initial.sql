@@ -11,9 +11,9 @@ create table reconciler.servers (
     unreachable_since timestamptz,
     unreachable_how   text,
     answered_at       timestamptz,
-    -- The output directory as seen last, and the inode of its root: an unmounted one is another.
+    -- The output directory as seen last, and what marks its storage: an unmounted one is another.
     output_dir        text,
-    output_inode      numeric(20)
+    output_marker     text
 );
 
 -- What we know of a job beyond its row. A job is a row of the jobs table; its key is kept as text.
