@@ -32,6 +32,8 @@ from reconciler.store.embedded import ensure_running, stop
 
 #: The whole demonstration ends before this, agreeing or not.
 PATIENCE_S = 85.0
+#: When the picture for the README is taken: some jobs have ended, one runs, some wait.
+PICTURE_AT_S = 17.0
 #: Thresholds shortened so that a minute shows what takes a quarter of an hour in production.
 SHORTENED: dict[str, Any] = {
     "reconcile": {"interval_s": 1.0},
@@ -51,11 +53,12 @@ class Played:
     simulator: Simulator
 
 
-def play(*, keep: bool = False, folder: Path | None = None) -> bool:
+def play(*, keep: bool = False, folder: Path | None = None, picture: Path | None = None) -> bool:
     """Plays everything and compares. True if every row agrees with what really happened.
 
     With `keep` it goes on running until interrupted. `folder` keeps the files; without it they
-    lie in a temporary folder that is deleted at the end.
+    lie in a temporary folder that is deleted at the end. `picture` gets an SVG of the screen in
+    the middle of it, for the README.
     """
     console = Console()
     with ExitStack() as stack:
@@ -74,7 +77,7 @@ def play(*, keep: bool = False, folder: Path | None = None) -> bool:
         stack.enter_context(_service(config, home))
         application = Application(url)
         stack.callback(application.close)
-        agree = Stageplay(application, gpus[0], gpus[1], console).run()
+        agree = Stageplay(application, gpus[0], gpus[1], console, picture).run()
         if keep:
             _keep(console, config, url, gpus)
         return agree
@@ -84,12 +87,18 @@ class Stageplay:
     """The run of one demonstration."""
 
     def __init__(
-        self, application: Application, healthy: Simulator, troubled: Simulator, console: Console
+        self,
+        application: Application,
+        healthy: Simulator,
+        troubled: Simulator,
+        console: Console,
+        picture: Path | None = None,
     ) -> None:
         self._application = application
         self._healthy = healthy
         self._troubled = troubled
         self._console = console
+        self._picture = picture
         self._played: list[Played] = []
         self._began = time.monotonic()
 
@@ -101,13 +110,25 @@ class Stageplay:
         trouble = threading.Thread(target=self._make_trouble, daemon=True)
         trouble.start()
         with Live(self._table(), console=self._console, refresh_per_second=8) as live:
-            while time.monotonic() - self._began < PATIENCE_S:
+            while self._elapsed_s() < PATIENCE_S:
                 self._meddle()
                 live.update(self._table())
+                if self._picture is not None and self._elapsed_s() > PICTURE_AT_S:
+                    self._picture = self._save_picture(self._picture)
                 if not trouble.is_alive() and self._all_final():
                     break
                 time.sleep(0.1)
         return self._compare()
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+    def _save_picture(self, path: Path) -> None:
+        """What is on the screen now, as a picture. Once: no further path is returned."""
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            paper = Console(record=True, width=96, file=nowhere, force_terminal=True)
+            paper.print(self._table())
+            paper.save_svg(os.fspath(path), title="make demo")
 
     def _table_is_there(self) -> bool:
         try:
@@ -150,7 +171,7 @@ class Stageplay:
                 self._application.cancel(played.job_id)
 
     def _table(self) -> Any:
-        return live_table(self._application.rows(), time.monotonic() - self._began)
+        return live_table(self._application.rows(), self._elapsed_s())
 
     def _says(self, played: Played, column: str) -> Any:
         rows = {row["id"]: row for row in self._application.rows()}
@@ -171,9 +192,9 @@ class Stageplay:
         lines = [self._line(played, rows[played.job_id]) for played in self._played]
         self._console.print(comparison(lines))
         agree = sum(line[-1] for line in lines)
-        elapsed_s = time.monotonic() - self._began
         self._console.print(
-            f"{agree} of {len(lines)} rows agree with what really happened ({elapsed_s:.0f} s)."
+            f"{agree} of {len(lines)} rows agree with what really happened"
+            f" ({self._elapsed_s():.0f} s)."
         )
         return agree == len(HEALTHY) + len(TROUBLED)
 
@@ -221,6 +242,7 @@ def _home(stack: ExitStack, folder: Path | None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         return folder.resolve()
     home = Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
+    home.chmod(0o711)  # root's Postgres runs under an account of its own, and must get through
     stack.callback(shutil.rmtree, home, ignore_errors=True)
     return home
 
