@@ -114,7 +114,8 @@ class Stageplay:
                 self._meddle()
                 live.update(self._table())
                 if self._picture is not None and self._elapsed_s() > PICTURE_AT_S:
-                    self._picture = self._save_picture(self._picture)
+                    self._save_picture(self._picture)
+                    self._picture = None
                 if not trouble.is_alive() and self._all_final():
                     break
                 time.sleep(0.1)
@@ -124,7 +125,7 @@ class Stageplay:
         return time.monotonic() - self._began
 
     def _save_picture(self, path: Path) -> None:
-        """What is on the screen now, as a picture. Once: no further path is returned."""
+        """What is on the screen now, as a picture."""
         with open(os.devnull, "w", encoding="utf-8") as nowhere:
             paper = Console(record=True, width=96, file=nowhere, force_terminal=True)
             paper.print(self._table())
