@@ -45,7 +45,7 @@ HEALTHY: tuple[Act, ...] = (
     Act("video, 72 frames", frames=72, seconds=8.0, seed=1000),
     Act("video by VHS", saver=Saver.VHS_VIDEO_COMBINE),
     Act("image", saver=Saver.SAVE_IMAGE, frames=1),
-    Act("linked by its tag alone", by_tag=True),
+    Act("linked by tag alone", by_tag=True),
     Act("a node raises", Outcome.ERROR),
     Act("GPU out of memory", Outcome.OUT_OF_MEMORY),
     Act("a user interrupts", Outcome.ENDLESS, meddling=Meddling.INTERRUPT),
