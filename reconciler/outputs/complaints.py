@@ -25,7 +25,7 @@ _HARMLESS = tuple(
         # said by our own outputs for metadata, which holds no stream, and thumbnail
         (r"out#2/ffmetadata", r"Output file is empty, nothing was encoded"),
         # cover art, which has a track number and no clock
-        (r"in#0", r"stream \d+, timescale not set"),
+        (r"in#0|mov,mp4,m4a,3gp,3g2,mj2", r"stream \d+, timescale not set"),
     )
 )
 #: What ffmpeg says after it has said what is wrong; no news to a person.

@@ -106,7 +106,18 @@ def _command(
 def _thumbnail(fd: int, longest_px: int) -> list[str]:
     ratio = f"min(1,{longest_px}/max(iw,ih))"
     fit = f"scale=w='max(2,trunc(iw*{ratio}))':h='max(2,trunc(ih*{ratio}))':out_range=pc"
-    jpeg = "-threads 1 -c:v mjpeg -q:v 5 -strict unofficial -f image2pipe".split()
+    jpeg = [
+        "-threads",
+        "1",
+        "-c:v",
+        "mjpeg",
+        "-q:v",
+        "5",
+        "-strict",
+        "unofficial",
+        "-f",
+        "image2pipe",
+    ]
     return [
         "-map",
         "0:V:0",
