@@ -9,7 +9,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from reconciler import __version__
-from reconciler.cli import complaints, demo, options, run, simulate
+from reconciler.cli import (
+    complaints,
+    config,
+    database,
+    demo,
+    files,
+    jobs,
+    live,
+    once,
+    options,
+    run,
+    simulate,
+)
 from reconciler.errors import (
     DatabaseError,
     InspectionError,
@@ -30,27 +42,68 @@ _CODES: dict[type[ReconcilerError], int] = {
     InspectionError: USAGE,
 }
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+#: Plain help: at 80 columns a table of options cuts their names.
+_PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(**_PLAIN)
+
+
+config_commands = typer.Typer(**_PLAIN)
+db_commands = typer.Typer(**_PLAIN)
+app.add_typer(config_commands, name="config", help="Show or check the settings.")
+app.add_typer(db_commands, name="db", help="Where the database is; the embedded Postgres.")
+
+
+def _add(group: typer.Typer, command: Callable[..., None], summary: str, exits: str) -> None:
+    epilog = f"Exit codes: {exits}."
+    group.command(short_help=summary, epilog=epilog)(command)
+
+
+_LATER = "3 database unreachable or settings wrong"
+_JOB = "2 no such job"
+
+_add(app, run.run, "Run the service.", f"0 stopped when told to, {_LATER}")
+_add(app, once.once, "Look once, set right what is wrong.", f"0 looked, {_JOB}, {_LATER}")
+_add(app, jobs.status, "Show the jobs, or one of them.", f"0 shown, {_JOB}, {_LATER}")
+_add(app, jobs.explain, "Tell the story of a job.", f"0 told, {_JOB}, {_LATER}")
+_add(
+    app,
+    live.watch,
+    "Follow a job until it ends.",
+    f"0 completed, 1 failed or cancelled, {_JOB}, {_LATER}",
 )
-
-
-def _add(command: Callable[..., None], exits: str, panel: str) -> None:
-    app.command(epilog=f"Exit codes: {exits}.", rich_help_panel=panel)(command)
-
-
-_WRONG = "3 database unreachable or settings wrong"
-_add(run.run, f"0 stopped when told to, {_WRONG}", "Service")
-_add(simulate.simulate, "0 stopped when told to, 3 the port is taken", "Trying it out")
-_add(demo.demo, "0 every row tells the truth, 1 one does not", "Trying it out")
+_add(
+    app,
+    files.check,
+    "Inspect output files: are they whole?",
+    "0 all sound, 1 one is not, 2 one cannot be read, 3 settings wrong",
+)
+_add(config_commands, config.show, "Show every setting.", "0 shown, 3 settings wrong")
+_add(config_commands, config.check, "Check the settings.", "0 right, 3 wrong")
+_add(db_commands, database.url, "Print the database's URL.", f"0 printed, {_LATER}")
+_add(db_commands, database.stop, "Stop the embedded Postgres.", f"0 it does not run, {_LATER}")
+_add(
+    app,
+    simulate.simulate,
+    "Play a ComfyUI server, to try things out.",
+    "0 stopped when told to, 3 the port is taken",
+)
+_add(
+    app,
+    demo.demo,
+    "Watch a dozen jobs end in every way.",
+    "0 every row tells the truth, 1 one does not",
+)
 
 
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
+    *,
     config: options.Config = None,
     log_level: options.Log = None,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
@@ -63,13 +116,20 @@ def root(
         typer.echo(context.get_help())
         raise typer.Exit(USAGE)
     given = {"config": config, "log_level": log_level}
-    context.default_map = _for_every_command({k: v for k, v in given.items() if v is not None})
+    context.default_map = _handed_down({k: v for k, v in given.items() if v is not None})
 
 
-def _for_every_command(given: dict[str, Any]) -> dict[str, Any]:
+def _handed_down(given: dict[str, Any]) -> dict[str, Any]:
     """What the root was given is the default of every command, also of those in groups."""
-    names = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    return dict.fromkeys(names, given)
+    of_group = {
+        name: dict.fromkeys(_names(group), given)
+        for name, group in (("config", config_commands), ("db", db_commands))
+    }
+    return dict.fromkeys(_names(app), given) | of_group
+
+
+def _names(group: typer.Typer) -> list[str]:
+    return [c.callback.__name__ for c in group.registered_commands if c.callback is not None]
 
 
 def main() -> NoReturn:

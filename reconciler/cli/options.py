@@ -73,16 +73,17 @@ def load_settings(
     stored_path: str | None = None,
     database: str | None = None,
     data_dir: Path | None = None,
+    usual_level: LogLevel = "warning",
 ) -> Settings:
     """The settings of a command, with its flags above everything else; starts logging.
 
-    A service says what it does and why; the other commands only log warnings unless they are
-    asked for more (see `log_as_service`). Raises SettingsError.
+    A service says what it does and why (see `log_as_service`); the other commands only log from
+    `usual_level` unless they are asked for more. Raises SettingsError.
     """
     from reconciler.cli import logs
     from reconciler.settings import load
 
-    logs.set_up(log_level or "warning", "console")
+    logs.set_up(log_level or usual_level, "console")
     flags = _server_flags(server, output_dir, stored_path)
     if database is not None:
         flags["database"] = {"url": database}
@@ -92,7 +93,7 @@ def load_settings(
         flags["log"] = {"level": log_level}
     settings = load(config=config, flags=flags)
     if settings.log.format == "json":
-        logs.set_up(log_level or "warning", "json")
+        logs.set_up(log_level or usual_level, "json")
     return settings
 
 

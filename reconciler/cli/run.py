@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from reconciler import __version__
 from reconciler.cli import options
+from reconciler.cli.embedded import let_go
 from reconciler.cli.stopping import StopSignals
-from reconciler.errors import DatabaseError
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
@@ -56,22 +55,10 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
     log.info("starting", settings=str(settings.source), version=__version__)
     with ExitStack() as stack:
         if embedded:
-            stack.callback(_let_go, settings.data_dir)
+            stack.callback(let_go, settings.data_dir)
         store = connect(settings)
         stack.callback(store.connection.close)
         log.info("database", url=masked_dsn(store.connection.url), embedded=embedded)
         service = Service(settings, store)
         signals.then(service.stop)
         service.run()
-
-
-def _let_go(data_dir: Path) -> None:
-    """Stops the embedded Postgres, unless an application goes on inserting jobs."""
-    from reconciler.store.embedded import stop_if_idle
-
-    try:
-        stopped = stop_if_idle(data_dir)
-    except DatabaseError as error:
-        log.warning("embedded Postgres not stopped", reason=str(error))
-        return
-    log.info("embedded Postgres stopped" if stopped else "embedded Postgres still in use: left on")

@@ -54,8 +54,14 @@ def safe(text: object, limit: int = MAX_SHOWN) -> str:
 
 
 def say(words: RenderableType) -> None:
-    """One line of data."""
-    out().print(words)
+    """Data for people. In a file or a pipe no line ends in blanks."""
+    console = out()
+    if console.is_terminal:
+        console.print(words)
+        return
+    with console.capture() as captured:
+        console.print(words)
+    raw("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def raw(text: str) -> None:

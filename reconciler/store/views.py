@@ -151,12 +151,14 @@ def _reason(row: Mapping[str, Any]) -> str | None:
     is explained by the application, if by anyone.
     """
     is_open = row["status"] in (Status.QUEUED.value, Status.PROCESSING.value)
+    error: str | None = row["error"]
+    told: str | None = row["last_words"]
     if row["known_status"] != row["status"]:  # not seen yet
-        return None if is_open else row["error"]
+        return None if is_open else error
     if is_open:
-        return row["reason"] or row["last_words"]
+        return row["reason"] or told
     is_theirs = row["status"] == Status.FAILED.value and row["failure"] is None
-    return (row["error"] if is_theirs else None) or row["last_words"] or row["error"]
+    return (error if is_theirs else None) or told or error
 
 
 def _prompt(row: Mapping[str, Any]) -> PromptRecord:

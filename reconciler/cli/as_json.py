@@ -1,0 +1,82 @@
+"""Jobs, prompts, outputs and servers for programs. Times are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from reconciler.cli.words import iso
+from reconciler.store.outputs import OutputRecord
+from reconciler.store.records import PromptRecord, ending_to_json
+from reconciler.store.servers import ServerRecord
+from reconciler.store.views import JobView
+
+
+def job(view: JobView, now: float) -> dict[str, Any]:
+    """A row with what is known of it."""
+    return {
+        "id": view.id,
+        "type": view.job_type,
+        "status": view.status,
+        "failure": view.failure,
+        "stage": view.stage,
+        "progress": view.progress,
+        "queue_position": view.queue_position,
+        "eta_s": view.eta_s,
+        "server": view.server,
+        "age_s": None if view.created_at is None else round(now - view.created_at, 1),
+        "reason": view.reason,
+        "rule": view.rule,
+        "attempt": view.attempt,
+        "frames": view.frames,
+        "prompt_id": view.prompt_id,
+        "output_path": view.output_path,
+        "error": view.error,
+        "created_at": iso(view.created_at),
+        "updated_at": iso(view.updated_at),
+        "completed_at": iso(view.completed_at),
+    }
+
+
+def prompt(record: PromptRecord) -> dict[str, Any]:
+    """A prompt of a job."""
+    return {
+        "prompt_id": record.prompt_id,
+        "attempt": record.attempt,
+        "server": record.server,
+        "ever_seen": record.ever_seen,
+        "running_since": iso(record.running_since),
+        "last_sign_at": iso(record.last_sign_at),
+        "missing_looks": record.missing_looks,
+        "missing_since": iso(record.missing_since),
+        "interrupted_by_us": record.interrupted_by_us,
+        "ending": ending_to_json(record.ending),
+        "ending_seen_at": iso(record.ending_seen_at),
+    }
+
+
+def output(record: OutputRecord) -> dict[str, Any]:
+    """An output file with what its inspection said."""
+    known = {k: v for k, v in record.inspection.items() if k not in ("mtime_ns", "inode", "tags")}
+    return {
+        "path": os.fspath(record.path),
+        "server": record.server,
+        "prompt_id": record.prompt_id,
+        "sound": record.sound,
+        "confirmed": record.confirmed,
+        "inspected_at": iso(record.inspected_at),
+        **known,
+    }
+
+
+def server(record: ServerRecord) -> dict[str, Any]:
+    """A server as it was seen last."""
+    return {
+        "name": record.name,
+        "url": record.url,
+        "version": record.version,
+        "answers": record.unreachable_since is None,
+        "unreachable_since": iso(record.unreachable_since),
+        "unreachable_how": record.unreachable_how,
+        "answered_at": iso(record.answered_at),
+    }

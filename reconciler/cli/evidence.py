@@ -1,0 +1,95 @@
+"""The evidence of an event in lines that a person can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from reconciler.cli.terminal import safe
+from reconciler.cli.words import duration
+
+#: Longest line made of a key that nobody foresaw, in characters.
+MAX_LINE = 300
+#: Said by the event itself already.
+_REDUNDANT = {"status", "failure"}
+
+
+def evidence_lines(evidence: Mapping[str, Any], at: Callable[[float], str]) -> list[str]:
+    """What a decision was drawn from. `at` says an instant in the reader's time."""
+    left = {k: v for k, v in evidence.items() if v is not None and k not in _REDUNDANT}
+    lines = [line for line in _told(left, at) if line]
+    return lines + [f"{safe(key)}: {_plain(value)}" for key, value in left.items()]
+
+
+def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
+    """The lines for the keys that are known, which are taken out."""
+    yield _prompt(left)
+    yield _since(left, "opened_at", "opened", at)
+    yield _since(left, "running_since", "running since", at)
+    yield _since(left, "last_sign_at", "last sign of life", at)
+    if isinstance(left.get("budget_s"), int | float):
+        yield f"runtime budget {duration(left.pop('budget_s'))}"
+    if isinstance(left.get("position"), int):
+        yield f"number {left.pop('position')} in the queue"
+    looks = left.pop("missing_looks", None)
+    missing = _since(left, "missing_since", "since", at)
+    if looks or missing:
+        yield f"not found by {_plain(looks or 0)} clean looks {missing}".rstrip()
+    yield _since(left, "boot_changed_since", "ComfyUI has another boot id since", at)
+    if silent := _since(left, "unreachable_since", "the server has not answered since", at):
+        yield silent + (f" ({safe(left.pop('how'))})" if "how" in left else "")
+    if left.get("storage_healthy") is False:
+        del left["storage_healthy"]
+        yield "the output directory is not readable, or not the one it was"
+    yield _ending(left, at)
+    yield from _files(left, "outputs", "")
+    yield from _files(left, "partial_files", "left behind: ")
+
+
+def _prompt(left: dict[str, Any]) -> str:
+    if "prompt_id" not in left:
+        return ""
+    words = f"prompt {safe(left.pop('prompt_id'))}"
+    place = {"absent": "not found", "unknown": "place unknown"}
+    if "place" in left:
+        said = str(left.pop("place"))
+        words += f", {place.get(said, safe(said))}"
+    if "server" in left:
+        words += f" on {safe(left.pop('server'))}"
+    return words
+
+
+def _ending(left: dict[str, Any], at: Callable[[float], str]) -> str:
+    if "ending" not in left:
+        return ""
+    source, kind = safe(left.pop("source", "somebody")), safe(left.pop("ending"))
+    words = f"{source} says {kind}"
+    ended = _since(left, "ended_at", "at", at)
+    words += f" {ended}" if ended else ""
+    if "node_id" in left:
+        words += f", node {safe(left.pop('node_id'))}"
+        words += f" ({safe(left.pop('node_type'))})" if "node_type" in left else ""
+    words += f", {safe(left.pop('exception_type'))}" if "exception_type" in left else ""
+    words += ", all of it cached" if left.pop("cached", False) else ""
+    return words
+
+
+def _files(left: dict[str, Any], key: str, lead: str) -> Iterator[str]:
+    files = left.get(key)
+    if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+        return
+    for file in left.pop(key):
+        defects = "; ".join(safe(defect) for defect in file.get("defects", []))
+        state = safe(file.get("state", "")) + (f": {defects}" if defects else "")
+        yield f"{lead}{safe(file.get('path', ''))}: {state}"
+
+
+def _since(left: dict[str, Any], key: str, words: str, at: Callable[[float], str]) -> str:
+    if not isinstance(left.get(key), int | float):
+        return ""
+    return f"{words} {at(left.pop(key))}"
+
+
+def _plain(value: object) -> str:
+    return safe(value if isinstance(value, str) else json.dumps(value, default=str), MAX_LINE)

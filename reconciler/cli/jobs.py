@@ -1,0 +1,133 @@
+"""`reconciler status` and `reconciler explain`: what the rows say, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli import options
+
+if TYPE_CHECKING:
+    from reconciler.settings import Settings
+    from reconciler.store import Store
+    from reconciler.store.servers import ServerRecord
+
+#: Rows of a table that is looked at; `--all` shows the rest.
+SHOWN_JOBS = 25
+
+SomeJob = Annotated[str | None, typer.Argument(metavar="[JOB]", help="Id of the job's row.")]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job's row.")]
+
+
+def status(
+    job: SomeJob = None,
+    *,
+    json_: options.Json = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help=f"All jobs, not only the first {SHOWN_JOBS}.")
+    ] = False,
+    database: options.Database = None,
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+    log_level: options.Log = None,
+) -> None:
+    """Show the jobs, open ones first, then the newest; or all that is known of one."""
+    settings = options.load_settings(config, log_level, database=database, data_dir=data_dir)
+    from reconciler.cli.reading import reading
+
+    with reading(settings) as store:
+        if job is not None:
+            _one(store, job, as_json=json_)
+        elif json_:
+            _all_as_json(store, settings, None if all_ else SHOWN_JOBS)
+        else:
+            _all(store, settings, None if all_ else SHOWN_JOBS)
+
+
+def explain(
+    job: Job,
+    *,
+    database: options.Database = None,
+    data_dir: options.DataDir = None,
+    config: options.Config = None,
+    log_level: options.Log = None,
+) -> None:
+    """Tell the story of a job: each change, its reason and its evidence, in time order."""
+    settings = options.load_settings(config, log_level, database=database, data_dir=data_dir)
+    from reconciler.cli import story, terminal
+    from reconciler.cli.reading import find, reading
+
+    with reading(settings) as store:
+        view = find(store, job)
+        told = story.Told(
+            view,
+            store.jobs.story(view.id),
+            store.views.prompts(view.id),
+            servers_of(store, settings),
+            store.jobs.now(),
+        )
+    terminal.say(story.story(told, settings))
+
+
+def servers_of(store: Store, settings: Settings) -> list[ServerRecord]:
+    """The servers that the settings name; all that were ever seen where they name none."""
+    names = {server.name for server in settings.servers}
+    return [server for server in store.servers.all() if not names or server.name in names]
+
+
+def _all(store: Store, settings: Settings, limit: int | None) -> None:
+    from rich.text import Text
+
+    from reconciler.cli import terminal
+    from reconciler.cli.next_step import nobody_looks
+    from reconciler.cli.table import jobs_table
+    from reconciler.cli.words import silent_server
+
+    now, servers = store.jobs.now(), servers_of(store, settings)
+    troubles = [words for server in servers if (words := silent_server(server, now))]
+    if idle := nobody_looks(servers, settings, now):
+        troubles.append(idle)
+    for trouble in troubles:
+        terminal.say(Text(trouble, "yellow"))
+    jobs = store.views.listing(limit)
+    if not jobs:
+        terminal.remark(
+            f"No jobs in {'.'.join(store.table.name)} yet: an application inserts them."
+        )
+        return
+    if troubles:
+        terminal.say("")
+    terminal.say(jobs_table(jobs, now, terminal.out().width))
+    if limit is not None and len(jobs) == limit and (more := store.views.count() - limit) > 0:
+        terminal.remark(f"{more} more: reconciler status --all")
+
+
+def _all_as_json(store: Store, settings: Settings, limit: int | None) -> None:
+    from reconciler.cli import as_json, terminal
+
+    now = store.jobs.now()
+    shown = {
+        "servers": [as_json.server(server) for server in servers_of(store, settings)],
+        "jobs": [as_json.job(view, now) for view in store.views.listing(limit)],
+    }
+    terminal.raw(json.dumps(shown, indent=2))
+
+
+def _one(store: Store, job_id: str, *, as_json: bool) -> None:
+    from reconciler.cli import details, terminal
+    from reconciler.cli.reading import find
+
+    view = find(store, job_id)
+    known = details.Known(
+        view,
+        store.views.prompts(view.id),
+        store.outputs.of_job(view.id),
+        next((s for s in store.servers.all() if s.name == view.server), None),
+        store.jobs.now(),
+    )
+    if as_json:
+        terminal.raw(json.dumps(details.as_json(known), indent=2))
+    else:
+        terminal.say(details.details(known))

@@ -1,0 +1,38 @@
+"""Output files in words: what is in them, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from reconciler.cli.terminal import safe
+from reconciler.outputs.text import shown_path
+from reconciler.store.outputs import OutputRecord
+
+
+def output_words(output: OutputRecord) -> Text:
+    """A file, what is in it, and what is wrong with it."""
+    text = Text(f"{shown_path(output.path)}\n")
+    if output.sound:
+        text.append("sound", "green")
+    else:
+        defects = "; ".join(safe(d.get("detail", "")) for d in output.inspection["defects"])
+        text.append(f"unsound: {defects}", "red")
+        text.append("" if output.confirmed else " (to be confirmed by a second inspection)")
+    facts = media_words(output.inspection)
+    return text.append(f", {facts}" if facts else "")
+
+
+def media_words(known: Mapping[str, Any]) -> str:
+    """What a file holds, in a few words."""
+    parts = [
+        f"{known['frames']} frames" if known.get("media") == "video" else "",
+        f"{known['fps']:g} fps" if known.get("fps") else "",
+        f"{known['duration_s']:g} s" if known.get("duration_s") else "",
+        f"{known['width']}x{known['height']}" if known.get("width") else "",
+        safe(known.get("codec") or ""),
+        f"in {safe(known['container'])}" if known.get("container") != known.get("codec") else "",
+    ]
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,60 @@
+"""The database as the commands see it that only look: nothing is started, made or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from reconciler.cli.terminal import warn
+from reconciler.errors import DatabaseError
+from reconciler.settings import Settings
+from reconciler.store import Store, open_store
+from reconciler.store.embedded import url_if_running
+from reconciler.store.views import JobView
+
+NO_SUCH_JOB = 2
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Store]:
+    """The store of these settings, closed at the end.
+
+    Raises DatabaseError where the embedded server does not run, or nobody has used the database.
+    """
+    database = settings.database
+    store = open_store(
+        running_url(settings),
+        jobs_table=database.jobs_table,
+        connect_timeout_s=database.connect_timeout_s,
+        statement_timeout_s=database.statement_timeout_s,
+        create=False,
+    )
+    try:
+        store.views.require_prepared()
+        yield store
+    finally:
+        store.connection.close()
+
+
+def running_url(settings: Settings) -> str:
+    """Where Postgres is, password included. Raises DatabaseError where the embedded is not up."""
+    url = settings.database.dsn or url_if_running(settings.data_dir)
+    if url is None:
+        raise DatabaseError(
+            f"no embedded Postgres runs under {settings.data_dir}. Start the service (`reconciler"
+            " run`) or only the database (`reconciler db url --start`); or name the database that"
+            " is meant with --database, or another place with --data-dir"
+        )
+    return url
+
+
+def find(store: Store, job_id: str) -> JobView:
+    """The job, or the end of the command."""
+    job = store.views.one(job_id)
+    if job is None:
+        table = ".".join(store.table.name)
+        warn("error: ", f"there is no job {job_id!r} in {table}")
+        raise typer.Exit(NO_SUCH_JOB)
+    return job

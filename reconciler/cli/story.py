@@ -1,0 +1,117 @@
+"""`reconciler explain`: the story of a job, in time order, to what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.cli.evidence import evidence_lines
+from reconciler.cli.next_step import next_step, nobody_looks, outlook
+from reconciler.cli.table import STYLES
+from reconciler.cli.terminal import safe
+from reconciler.cli.words import ago, duration, local, silent_server, verdict
+from reconciler.settings import Settings
+from reconciler.store.records import PromptRecord, StoryEvent
+from reconciler.store.servers import ServerRecord
+from reconciler.store.views import JobView
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a story is made of; `now` by the database's clock."""
+
+    job: JobView
+    events: Sequence[StoryEvent]
+    prompts: Sequence[PromptRecord]
+    servers: Sequence[ServerRecord]
+    now: float
+
+
+def story(told: Told, settings: Settings) -> RenderableType:
+    """Heading, events, what is the case now and what happens next."""
+    parts: list[RenderableType] = [_heading(told), Text("")]
+    if told.events:
+        parts += [_events(told), Text("")]
+    return Group(*parts, _now(told, settings))
+
+
+def _heading(told: Told) -> Text:
+    job = told.job
+    parts = [
+        f"Job {safe(job.id)}",
+        safe(job.job_type or ""),
+        "" if job.frames is None else f"{job.frames} frames expected",
+        ""
+        if job.created_at is None
+        else f"created {local(job.created_at, told.now)} ({ago(job.created_at, told.now)})",
+    ]
+    return Text(", ".join(part for part in parts if part), "bold")
+
+
+def _events(told: Told) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right", style="dim")
+    grid.add_column(overflow="fold")
+    first = told.events[0].at
+    for event in told.events:
+        grid.add_row(
+            local(event.at, told.now), f"+{duration(event.at - first)}", _event(event, told.now)
+        )
+    return grid
+
+
+def _event(stored: StoryEvent, now: float) -> Text:
+    event = stored.event
+    text = Text()
+    if event.to_status and event.from_status != event.to_status:
+        text.append(safe(event.from_status or "new"), STYLES.get(event.from_status or "", ""))
+        text.append(" → ")
+        text.append(safe(event.to_status), STYLES.get(event.to_status, ""))
+        text.append(f" ({safe(event.failure)})" if event.failure else "")
+        text.append("\n")
+    elif event.kind in ("warning", "late_success"):
+        text.append(f"{event.kind.replace('_', ' ')}: ", "yellow")
+    text.append(safe(event.reason))
+    for line in evidence_lines(event.evidence, lambda instant: local(instant, now)):
+        text.append(f"\n  {line}", "dim")
+    return text
+
+
+def _now(told: Told, settings: Settings) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("Now", _case(told))
+    case = outlook(told.job, told.prompts, told.servers, settings, told.now)
+    grid.add_row("Next", Text(next_step(case)))
+    for trouble in _troubles(told, settings):
+        grid.add_row("But", Text(trouble, "yellow"))
+    return grid
+
+
+def _case(told: Told) -> Text:
+    job = told.job
+    text = Text(verdict(job), STYLES.get(job.status, ""))
+    if job.decided_at is not None and not job.is_open:
+        text.append(f" since {local(job.decided_at, told.now)}", "default")
+    if job.reason:
+        text.append(f": {safe(job.reason)}", "default")
+    if job.output_path:
+        text.append(f"\n{safe(job.output_path)}", "default")
+    return text
+
+
+def _troubles(told: Told, settings: Settings) -> list[str]:
+    """What keeps the next step from coming; a final row waits for nothing."""
+    if not told.job.is_open:
+        return []
+    names = {prompt.server for prompt in told.prompts if prompt.server}
+    asked = [server for server in told.servers if not names or server.name in names]
+    silent = [words for server in asked if (words := silent_server(server, told.now))]
+    idle = nobody_looks(told.servers, settings, told.now)
+    return silent + ([idle] if idle else [])

@@ -1,0 +1,72 @@
+"""Times, durations and jobs in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from reconciler.cli.terminal import safe
+from reconciler.store.servers import ServerRecord
+from reconciler.store.views import JobView
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: "0.4 s", "42 s", "4 min 12 s", "3 h", "2 d 5 h"."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s".replace(".0 s", " s")
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        number, left = divmod(left, size)
+        if number or parts:
+            parts.append(f"{number} {unit}" if number else "")
+    return " ".join(part for part in parts[:2] if part)
+
+
+def short(seconds: float) -> str:
+    """One unit, for a column: "42s", "4m", "3h", "12d"."""
+    left = max(round(seconds), 0)
+    for unit, size in _UNITS:
+        if left >= size:
+            return f"{left // size}{unit[0]}"
+    return "0s"
+
+
+def ago(instant: float, now: float) -> str:
+    """How long ago it was."""
+    return f"{duration(now - instant)} ago"
+
+
+def local(instant: float, now: float) -> str:
+    """Local time; with the date where that is not today's."""
+    there, here = datetime.fromtimestamp(instant), datetime.fromtimestamp(now)
+    return f"{there:%H:%M:%S}" if there.date() == here.date() else f"{there:%Y-%m-%d %H:%M:%S}"
+
+
+def iso(instant: float | None) -> str | None:
+    """The same for programs, in UTC."""
+    if instant is None:
+        return None
+    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds")
+
+
+def verdict(job: JobView) -> str:
+    """The status, with the code of a failure."""
+    return safe(job.status) if job.failure is None else f"{safe(job.status)}: {job.failure}"
+
+
+def silent_server(server: ServerRecord, now: float) -> str | None:
+    """What is wrong with a server that does not answer; None if it does."""
+    since = server.unreachable_since
+    if since is None:
+        return None
+    how = {
+        "refused": "nothing listens there",
+        "timeout": "it accepts and does not answer in time",
+        "answer": "what it answers is not ComfyUI's",
+    }.get(server.unreachable_how or "", "no answer")
+    return (
+        f"{safe(server.name)} has not answered for {duration(now - since)}: {how}"
+        f" ({safe(server.url)}). Nothing is concluded from that."
+    )
