@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -185,7 +186,9 @@ class Api:
     async def delay(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Every answer but the truth is late, while that is wanted."""
         if self._world.answer_delay_s and "/simulator/" not in request.path:
-            await asyncio.sleep(self._world.answer_delay_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._life.over.wait(), self._world.answer_delay_s)
+                return web.Response(status=503)  # nobody is left to hear it
         return await handler(request)
 
     def _number(self, body: dict[str, Any]) -> float:
@@ -211,7 +214,7 @@ class Api:
 
 def _tag(body: dict[str, Any]) -> dict[str, Any]:
     """What the node pack inside ComfyUI does with every prompt."""
-    from comfy_node.hooks import tag_prompt  # noqa: PLC0415 - only who wants the pack needs it
+    from comfy_node.hooks import tag_prompt  # here, because only who wants the pack needs it
 
     return tag_prompt(body)
 

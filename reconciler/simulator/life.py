@@ -14,7 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reconciler.simulator.executor import Execution, Executor
+import structlog
+
+from reconciler.simulator.execution import Execution
+from reconciler.simulator.executor import Executor
 from reconciler.simulator.graph import Graph
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.queue import Item, PromptQueue
@@ -23,6 +26,8 @@ from reconciler.simulator.signals import LifeOver, Signals, WorkerKilled
 from reconciler.simulator.socket import Hub
 from reconciler.simulator.truth import Ending, Truth, TruthEntry
 from reconciler.simulator.versions import Version
+
+log = structlog.get_logger(__name__)
 
 #: ComfyUI's name for it: from inside the process its absence is the sign of a zombie.
 WORKER_NAME = "prompt_worker"
@@ -59,11 +64,14 @@ class Life:
         self.hub = Hub(loop)
         self.queue = PromptQueue(self._tell_remaining)
         self.signals = Signals()
+        #: Set in the event loop when the life ends.
+        self.over = asyncio.Event()
         self._temp = tempfile.TemporaryDirectory(prefix="simulator-")
         stage = Stage(
             output_dir=world.output_dir,
             temp_dir=Path(self._temp.name),
             speed=world.speed,
+            faststart=world.version.faststart,
             signals=self.signals,
             hub=self.hub,
             crash=crash,
@@ -142,11 +150,12 @@ class Life:
                     self._perform(item)
         except (LifeOver, WorkerKilled):
             return
+        except Exception:
+            log.exception("simulator_worker_died")
 
     def _perform(self, item: Item) -> None:
-        started_at = time.time()
-        self._write(item[1], started_at=started_at)
-        execution = self._executor.prepare(item)
+        self._write(item[1], started_at=time.time())
+        execution = self._prepare(item)
         try:
             self._executor.execute(execution, item[4])
         except LifeOver:
@@ -158,6 +167,14 @@ class Life:
         self._write_end(execution, execution.ending)
         self.queue.finish(item[1], execution.history_result(), execution.status())
         self._executor.tell_end(execution)
+
+    def _prepare(self, item: Item) -> Execution:
+        """0.3.64 accepts `extra_data: null`, and its worker dies of it."""
+        try:
+            return self._executor.prepare(item)
+        except Exception:
+            self._write(item[1], ending=Ending.WORKER_DEAD, ended_at=time.time())
+            raise
 
     def _write_end(self, execution: Execution, ending: Ending) -> None:
         run = execution.run

@@ -31,6 +31,8 @@ class NodeType:
     outputs: tuple[str, ...] = ()
     #: It saves something: only such nodes, and what they need, run at all.
     is_output: bool = False
+    #: What it is told besides its inputs, and shows among them when it raises.
+    hidden: tuple[str, ...] = ()
     #: Where the real one is defined.
     module: str = "nodes"
     defaults: Mapping[str, object] = field(init=False)
@@ -46,6 +48,7 @@ def _optional(type_: str, default: object, **limits: float) -> Input:
 
 _IMAGES = Input("IMAGE")
 _PREFIX = Input("STRING", "ComfyUI")
+_TOLD = ("prompt", "extra_pnginfo")
 _SIZE = Input("INT", 256, minimum=16)
 _VHS_FORMATS = ("image/gif", "video/h264-mp4")
 
@@ -155,6 +158,7 @@ _VHS_VIDEO_COMBINE = NodeType(
     },
     outputs=("VHS_FILENAMES",),
     is_output=True,
+    hidden=(*_TOLD, "unique_id"),
     module="custom_nodes.comfyui-videohelpersuite",
 )
 
@@ -165,8 +169,10 @@ NODE_TYPES: Mapping[str, NodeType] = {
     "Hang": NodeType({"images": _IMAGES}, ("IMAGE",), module="custom_nodes.lab_nodes"),
     "EmptyImage": _EMPTY_IMAGE,
     "CreateVideo": _CREATE_VIDEO,
-    "SaveImage": NodeType({"images": _IMAGES, "filename_prefix": _PREFIX}, is_output=True),
-    "PreviewImage": NodeType({"images": _IMAGES}, is_output=True),
+    "SaveImage": NodeType(
+        {"images": _IMAGES, "filename_prefix": _PREFIX}, is_output=True, hidden=_TOLD
+    ),
+    "PreviewImage": NodeType({"images": _IMAGES}, is_output=True, hidden=_TOLD),
     "SaveVideo": _SAVE_VIDEO,
     "SaveWEBM": _SAVE_WEBM,
     "SaveAnimatedWEBP": _SAVE_WEBP,

@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     CRASH = "crash"
     #: An exception kills the worker thread: HTTP goes on, nothing runs any more (a zombie).
     DEAD_WORKER = "dead_worker"
-    #: Success, and the file on disk lacks its last part (an mp4: the moov box).
+    #: Success, and the file on disk lacks its last part (an mp4's moov box, unless it is in front).
     TRUNCATED = "truncated"
     #: Success, and the file is whole but one frame too short.
     SHORT = "short"

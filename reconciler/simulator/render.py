@@ -27,6 +27,7 @@ Tags = Mapping[str, str]
 _MP4_TAGS = ("-movflags", "use_metadata_tags")
 _X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p")
 H264 = (*_X264, *_MP4_TAGS)
+H264_FASTSTART = (*_X264, "-movflags", "use_metadata_tags+faststart")
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-pix_fmt", "yuv420p")
 
 
@@ -67,7 +68,7 @@ def write_png(path: Path, image: Image.Image, tags: Tags) -> None:
 
 
 def encode(path: Path, clip: Clip, tags: Tags, codec: tuple[str, ...], tick: Tick) -> None:
-    """A video under its final name, which grows while frames come; an mp4 gets its moov at the end.
+    """A video under its final name, which grows while frames come; an mp4 gets its moov last.
 
     Whatever `tick` raises leaves the file as it is then, without an end. Raises `EncoderFailed`.
     """

@@ -21,6 +21,8 @@ class Stage:
     temp_dir: Path
     #: Every simulated duration is divided by it.
     speed: float
+    #: SaveVideo moves the moov box to the front once the mp4 is written.
+    faststart: bool
     signals: Signals
     hub: Hub
     #: End this process and start the next after so many seconds; callable from any thread.

@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.simulator.files import Target, find_target, next_number, next_vhs_number
 from reconciler.simulator.render import (
     H264,
+    H264_FASTSTART,
     VP9,
     Clip,
     Tick,
@@ -43,7 +44,8 @@ def save_images(run: Run, clip: Clip, prefix: str, tick: Tick, temporary: bool =
 def save_video(run: Run, clip: Clip, prefix: str, tick: Tick) -> Ui:
     """`SaveVideo`: one mp4."""
     target, path = _numbered(run, prefix, "mp4")
-    encode(path, clip, run.tags, H264, run.counting(tick))
+    codec = H264_FASTSTART if run.stage.faststart else H264
+    encode(path, clip, run.tags, codec, run.counting(tick))
     return {"images": [_listed(target, path)], "animated": [True]}
 
 

@@ -102,11 +102,21 @@ def _preview(step: int) -> bytes:
 def _encode_tick(run: Run, clip: Clip, outcome: Outcome, inputs: Inputs) -> Tick:
     def tick(number: int) -> None:
         if outcome is Outcome.CRASH and number == clip.frames // 2:
+            _await_part(run)
             run.stage.crash(inputs["restart_after_s"])
             raise LifeOver
         run.pause(inputs["encode_seconds"] / clip.frames)
 
     return tick
+
+
+def _await_part(run: Run) -> None:
+    """The encoder works beside us: let it write some of what it has been given."""
+    for _ in range(500):
+        path = run.main_file
+        if not run.frames_written or (path and path.exists() and path.stat().st_size > 1000):
+            return
+        run.stage.signals.pause(0.01)
 
 
 def _save(run: Run, clip: Clip, inputs: Inputs, tick: Tick) -> dict[str, Any]:

@@ -49,6 +49,9 @@ class Simulator:
         self._world = World(output_dir, find_version(version), host, port, speed, pack)
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
+        #: Beginning, crashing and stopping are one at a time.
+        self._changing = asyncio.Lock()
+        self._stopped = False
         self._current: Incarnation | None = None
         self._rebirth: asyncio.Task[None] | None = None
 
@@ -79,7 +82,7 @@ class Simulator:
 
     def stop(self) -> None:
         """Say goodbye to every client, lose everything and close the port."""
-        self._call(self._finish(cut=False))
+        self._call(self._shut_down())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
@@ -161,15 +164,14 @@ class Simulator:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
     async def _begin(self) -> None:
-        life = Life(self._world, self._loop, self._crash_soon)
-        current = Incarnation(life)
-        self._world.port = await current.open(self._world.host, self._world.port)
-        self._current = current
+        async with self._changing:
+            current = Incarnation(Life(self._world, self._loop, self._crash_soon))
+            self._world.port = await current.open(self._world.host, self._world.port)
+            self._current = current
 
     async def _finish(self, *, cut: bool) -> None:
         if self._rebirth is not None:
             self._rebirth.cancel()
-            self._rebirth = None
         current, self._current = self._current, None
         if current is not None:
             await current.close(cut=cut)
@@ -179,8 +181,10 @@ class Simulator:
         asyncio.run_coroutine_threadsafe(self._crash(restart_after_s), self._loop)
 
     async def _crash(self, restart_after_s: float) -> None:
-        await self._finish(cut=True)
-        self._rebirth = self._loop.create_task(self._begin_later(restart_after_s))
+        async with self._changing:
+            if not self._stopped:
+                await self._finish(cut=True)
+                self._rebirth = self._loop.create_task(self._begin_later(restart_after_s))
 
     async def _begin_later(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -188,6 +192,15 @@ class Simulator:
             await self._begin()
         except OSError as error:
             log.error("simulator_restart_failed", url=self.url, error=str(error))
+
+    async def _shut_down(self) -> None:
+        async with self._changing:
+            self._stopped = True
+            await self._finish(cut=False)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 class Incarnation:
@@ -213,6 +226,7 @@ class Incarnation:
 
     async def close(self, *, cut: bool) -> None:
         """Stop listening and end the life; `cut` breaks the connections off, as SIGKILL does."""
+        self.life.over.set()
         self.life.signals.end()
         self.life.hub.cut()
         for site in list(self._runner.sites):

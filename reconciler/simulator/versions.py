@@ -21,6 +21,8 @@ class Version:
     stamps_create_time: bool
     #: `/api/jobs` exists.
     jobs_api: bool
+    #: SaveVideo moves the moov box to the front once the mp4 is written.
+    faststart: bool
     #: Progress events between the first and the last of a node come no closer than this.
     progress_interval_s: float
     #: Results of earlier prompts stay cached; else only those of the prompt right before.
@@ -41,6 +43,7 @@ VERSIONS: Mapping[str, Version] = {
         explains_missing_nodes=False,
         stamps_create_time=False,
         jobs_api=False,
+        faststart=False,
         progress_interval_s=0.0,
         keeps_cache=False,
         system={
@@ -56,6 +59,7 @@ VERSIONS: Mapping[str, Version] = {
         explains_missing_nodes=True,
         stamps_create_time=True,
         jobs_api=True,
+        faststart=True,
         progress_interval_s=0.1,
         keeps_cache=True,
         system={

@@ -47,6 +47,11 @@ class Listener:
         self._thread.start()
         self.wait_for("status")
 
+    @property
+    def ended(self) -> bool:
+        """True once the connection is over."""
+        return not self._thread.is_alive()
+
     def names(self, prompt_id: str | None = None) -> list[str]:
         """Names of the events in order; only those about a prompt, if one is named."""
         about = list(self.events)
@@ -60,7 +65,9 @@ class Listener:
             found = (e for e in list(self.events) if e[0] == name and wanted <= e[1].items())
             return next(found, None)
 
-        return wait_until(look, f"the event {name} {fields}")
+        event = wait_until(look, f"the event {name} {fields}")
+        assert event is not None
+        return event
 
     def wait_for_end(self, prompt_id: str) -> None:
         """Wait for the last event of a prompt of this client."""
@@ -75,6 +82,7 @@ class Listener:
         with contextlib.suppress(websocket.WebSocketException, OSError):
             self._socket.close(timeout=1)
         self._thread.join(DEADLINE_S)
+        self._socket.shutdown()  # type: ignore[no-untyped-call]
 
     def _listen(self) -> None:
         with contextlib.suppress(websocket.WebSocketException, OSError):
@@ -102,6 +110,11 @@ class Server:
     def has_jobs_api(self) -> bool:
         """True for versions from 2026 on."""
         return tuple(map(int, self.version.split("."))) >= (0, 20, 0)
+
+    @property
+    def puts_moov_in_front(self) -> bool:
+        """True for versions whose SaveVideo asks for `faststart`: 0.33.0 does, 0.3.64 does not."""
+        return self.has_jobs_api
 
     def get(self, path: str, **params: Any) -> requests.Response:
         """GET, whatever the answer."""

@@ -190,27 +190,28 @@ def test_a_used_client_id_takes_the_socket_away(server: Server) -> None:
 
 def test_the_end_of_the_first_socket_silences_the_second(server: Server) -> None:
     """The clean-up of the older connection removes the newer one: open, and silent for ever."""
-    with server.listen("silenced") as second, server.listen() as witness:
-        first = second
-        with server.listen("silenced") as newer:
-            first.close()
-            heard = wait_until_silent(server, newer, witness)
-            assert heard == len(newer.events)
+    with (
+        server.listen() as witness,
+        server.listen("silenced") as first,
+        server.listen("silenced") as second,
+    ):
+        run_three(server, witness)
+        wait_until(lambda: len(heard_statuses(second)) == 9, "all, until the first goes away")
+        first.close()
+        wait_until(lambda: passes_in_silence(server, second, witness), "silence")
 
 
-def wait_until_silent(server: Server, silenced: Listener, witness: Listener) -> int:
-    """Prompts go on; returns how much was heard when one passed without a word to the silenced."""
+def passes_in_silence(server: Server, listener: Listener, witness: Listener) -> bool:
+    """True if the listener hears nothing at all of three prompts."""
+    before = len(listener.events)
+    run_three(server, witness)
+    return len(listener.events) == before
 
-    def passed_in_silence() -> bool:
-        before = len(silenced.events)
-        prompt_id = server.submit(
-            images_graph(fresh_prefix("silence"), batch=1), client_id=witness.client_id
-        )
-        witness.wait_for_end(prompt_id)
-        return len(silenced.events) == before
 
-    wait_until(passed_in_silence, "a silent socket")
-    return len(silenced.events)
+def run_three(server: Server, witness: Listener) -> None:
+    for _ in range(3):
+        graph = images_graph(fresh_prefix("silence"), batch=1)
+        witness.wait_for_end(server.submit(graph, client_id=witness.client_id))
 
 
 def test_a_reconnecting_submitter_is_told_which_node_is_at_work(server: Server) -> None:
