@@ -17,7 +17,8 @@ from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.deadline import Deadline, hang_up
 
 _CONNECT_TIMEOUT_S = 3.0
-_GOODBYE_S = 1.0
+#: ComfyUI's loop can be busy for seconds.
+_GOODBYE_S = 5.0
 _REASON_CHARS = 200
 
 
@@ -78,7 +79,7 @@ class Channel:
                 self._socket.send_close()
 
     def close(self) -> None:
-        """Say goodbye and wait for the server to hang up, a second at most.
+        """Say goodbye and wait, 5 s at most, for the server to hang up.
 
         Until then its handler has not forgotten this connection, and when it does so it would
         take a new one of the same client id along.

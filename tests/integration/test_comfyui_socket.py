@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from reconciler.comfyui.address import ServerAddress
+from reconciler.comfyui.channel import Channel
 from reconciler.comfyui.events import (
     Connected,
     Disconnected,
@@ -114,7 +115,7 @@ def test_garbage_is_counted_and_listening_goes_on() -> None:
 
 
 def test_a_silent_socket_is_replaced_and_nobody_is_told() -> None:
-    with listening(stays) as server, ears(server.url, silence_s=0.1) as us:
+    with listening(stays) as server, ears(server.url, silence_s=0.1, longest_wait_s=3600) as us:
         us.wait(Connected)
         since = us.socket.listening_since
         wait_for(lambda: len(server.guests) >= 4)
@@ -125,11 +126,13 @@ def test_a_silent_socket_is_replaced_and_nobody_is_told() -> None:
 
 
 def test_the_end_of_the_old_socket_does_not_take_the_new_one_along() -> None:
-    async def slow_to_forget(guest: Guest) -> None:
-        await stays(guest)
-        await asyncio.sleep(0.2)  # the loop has other things to do before the clean-up
+    async def busy(guest: Guest) -> None:
+        await guest.ws.send_json(status(0))
+        if guest.number == 1:
+            await asyncio.sleep(0.9)  # as while a node computes: the goodbye waits to be read
+        await guest.stay()
 
-    with listening(slow_to_forget) as server, ears(server.url, silence_s=0.6) as us:
+    with listening(busy) as server, ears(server.url, silence_s=0.6) as us:
         wait_for(lambda: len(server.guests) == 2)
         us.wait(StatusHeard, 2)
         wait_for(lambda: server.guests[0].forgotten)
@@ -270,6 +273,19 @@ def test_a_listener_that_fails_stops_nothing() -> None:
         wait_for(lambda: len(heard) == 2)
         server.broadcast(status(5))
         wait_for(lambda: heard == [Connected(), StatusHeard(0), StatusHeard(5)])
+
+
+def test_a_mistake_of_our_own_does_not_end_the_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_channel, mistakes = Channel.open, iter([RuntimeError("ours")])
+
+    def mistaken(channel: Channel, timeout_s: float) -> None:
+        for mistake in mistakes:
+            raise mistake
+        open_channel(channel, timeout_s)
+
+    monkeypatch.setattr(Channel, "open", mistaken)
+    with listening(stays) as server, ears(server.url) as us:
+        us.wait(Connected)
 
 
 def test_the_address_is_used_as_it_is_for_http(
