@@ -88,13 +88,13 @@ def _row(known: Known) -> Iterator[tuple[str, Text | str]]:
 
 
 def _progress(job: JobView) -> str:
-    parts = [f"{job.progress}%" if job.progress else ""]
-    if job.is_open:
-        parts.append(safe(job.stage or ""))
-        if job.queue_position is not None:
-            parts.append(f"number {job.queue_position} in the queue")
-        if job.eta_s is not None:
-            parts.append(f"about {words.duration(job.eta_s)} left")
+    if not job.is_open:
+        return ""
+    parts = [f"{job.progress}%" if job.progress else "", safe(job.stage or "")]
+    if job.queue_position is not None:
+        parts.append(f"number {job.queue_position} in the queue")
+    if job.eta_s is not None:
+        parts.append(f"about {words.duration(job.eta_s)} left")
     return ", ".join(part for part in parts if part)
 
 

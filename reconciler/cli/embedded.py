@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import structlog
-
 from reconciler.errors import DatabaseError
-
-log = structlog.get_logger(__name__)
 
 
 def let_go(data_dir: Path) -> None:
     """Stops the embedded Postgres, unless an application goes on inserting jobs."""
+    import structlog
+
     from reconciler.store.embedded import stop_if_idle
 
+    log = structlog.get_logger(__name__)
     try:
         stopped = stop_if_idle(data_dir)
     except DatabaseError as error:

@@ -35,7 +35,8 @@ def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
     looks = left.pop("missing_looks", None)
     missing = _since(left, "missing_since", "since", at)
     if looks or missing:
-        yield f"not found by {_plain(looks or 0)} clean looks {missing}".rstrip()
+        number = _plain(looks or 0)
+        yield f"missed by {number} clean look{'' if number == '1' else 's'} {missing}".rstrip()
     yield _since(left, "boot_changed_since", "ComfyUI has another boot id since", at)
     if silent := _since(left, "unreachable_since", "the server has not answered since", at):
         yield silent + (f" ({safe(left.pop('how'))})" if "how" in left else "")
@@ -48,16 +49,16 @@ def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
 
 
 def _prompt(left: dict[str, Any]) -> str:
-    if "prompt_id" not in left:
-        return ""
-    words = f"prompt {safe(left.pop('prompt_id'))}"
-    place = {"absent": "not found", "unknown": "place unknown"}
-    if "place" in left:
-        said = str(left.pop("place"))
-        words += f", {place.get(said, safe(said))}"
-    if "server" in left:
-        words += f" on {safe(left.pop('server'))}"
-    return words
+    """Which prompt, and where it was; that no look was needed once it had ended is no news."""
+    place, server = left.pop("place", None), left.pop("server", None)
+    parts = [f"prompt {safe(left.pop('prompt_id'))}"] if "prompt_id" in left else []
+    if place is not None and not (place == "unknown" and "ending" in left):
+        words = {"absent": "not found", "unknown": "place unknown"}
+        where = f" on {safe(server)}" if server is not None else ""
+        parts.append(words.get(str(place), safe(place)) + where)
+    elif server is not None:
+        parts.append(f"on {safe(server)}")
+    return ", ".join(parts)
 
 
 def _ending(left: dict[str, Any], at: Callable[[float], str]) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import structlog
-
 from reconciler import __version__
 from reconciler.cli import options
 from reconciler.cli.embedded import let_go
@@ -14,8 +12,6 @@ from reconciler.cli.stopping import StopSignals
 
 if TYPE_CHECKING:
     from reconciler.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 
 def run(
@@ -47,10 +43,13 @@ def run(
 
 
 def _serve(settings: Settings, signals: StopSignals) -> None:
+    import structlog
+
     from reconciler.service.service import Service
     from reconciler.service.wiring import connect
     from reconciler.settings.postgres import masked_dsn
 
+    log = structlog.get_logger(__name__)
     embedded = settings.database.dsn is None
     log.info("starting", settings=str(settings.source), version=__version__)
     with ExitStack() as stack:

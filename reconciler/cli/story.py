@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,6 +19,9 @@ from reconciler.settings import Settings
 from reconciler.store.records import PromptRecord, StoryEvent
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
+
+#: The last event says it in full, just above, in characters.
+MAX_NOW = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,7 @@ def story(told: Told, settings: Settings) -> RenderableType:
 def _heading(told: Told) -> Text:
     job = told.job
     parts = [
-        f"Job {safe(job.id)}",
-        safe(job.job_type or ""),
+        f"Job {safe(job.id)}" + (f" ({safe(job.job_type)})" if job.job_type else ""),
         "" if job.frames is None else f"{job.frames} frames expected",
         ""
         if job.created_at is None
@@ -57,15 +60,21 @@ def _events(told: Told) -> Table:
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, justify="right", style="dim")
     grid.add_column(overflow="fold")
-    first = told.events[0].at
+    first, prompt_id = told.events[0].at, None
     for event in told.events:
+        evidence = dict(event.event.evidence)
+        if evidence.get("prompt_id") == prompt_id or event.event.kind == "linked":
+            # One prompt is the rule: its id is told once.
+            prompt_id = evidence.pop("prompt_id", prompt_id)
         grid.add_row(
-            local(event.at, told.now), f"+{duration(event.at - first)}", _event(event, told.now)
+            local(event.at, told.now),
+            f"+{duration(event.at - first)}",
+            Group(_sentence(event), _evidence(evidence, event.event.reason, told.now)),
         )
     return grid
 
 
-def _event(stored: StoryEvent, now: float) -> Text:
+def _sentence(stored: StoryEvent) -> Text:
     event = stored.event
     text = Text()
     if event.to_status and event.from_status != event.to_status:
@@ -76,10 +85,17 @@ def _event(stored: StoryEvent, now: float) -> Text:
         text.append("\n")
     elif event.kind in ("warning", "late_success"):
         text.append(f"{event.kind.replace('_', ' ')}: ", "yellow")
-    text.append(safe(event.reason))
-    for line in evidence_lines(event.evidence, lambda instant: local(instant, now)):
-        text.append(f"\n  {line}", "dim")
-    return text
+    return text.append(safe(event.reason))
+
+
+def _evidence(evidence: Mapping[str, Any], reason: str, now: float) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=1)
+    grid.add_column(overflow="fold", style="dim")
+    for line in evidence_lines(evidence, lambda instant: local(instant, now)):
+        if line != reason:
+            grid.add_row(Text("·", "dim"), Text(line))
+    return grid
 
 
 def _now(told: Told, settings: Settings) -> RenderableType:
@@ -100,7 +116,7 @@ def _case(told: Told) -> Text:
     if job.decided_at is not None and not job.is_open:
         text.append(f" since {local(job.decided_at, told.now)}", "default")
     if job.reason:
-        text.append(f": {safe(job.reason)}", "default")
+        text.append(f": {safe(job.reason, MAX_NOW)}", "default")
     if job.output_path:
         text.append(f"\n{safe(job.output_path)}", "default")
     return text

@@ -8,10 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy
-import sqlalchemy.exc
-from alembic import command
-from alembic.config import Config
 from psycopg2 import sql
 
 from reconciler.errors import DatabaseError, TableError
@@ -103,6 +99,11 @@ def find_table(connection: Connection, jobs_table: str) -> JobsTable:
 
 def migrate(connection: Connection) -> None:
     """Brings our own schema up to date, in one transaction. Raises DatabaseError."""
+    # Half a second of imports that commands which only read do without.
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+
     # The connection is made by us, so that every form of libpq URL works.
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg2://", creator=connection.connect, poolclass=sqlalchemy.NullPool
