@@ -30,25 +30,41 @@ class Arrivals:
         self._settle = Settle(settle_s)
         self._on_growth = on_growth
         self._waiting: dict[Path, FileFact] = {}
+        #: Files that are being written, and how they looked last.
+        self._open: dict[Path, FileFact | None] = {}
+        #: The same as the last listing found them.
+        self._listed: dict[Path, FileFact] = {}
         self._looked_s = time.monotonic()
 
-    def note(self, path: Path, closed: bool) -> None:
-        """An event named this file."""
+    def note(self, path: Path, *, closed: bool, close_will_come: bool) -> None:
+        """An event named this file.
+
+        Where inotify watches, a file that is open will be closed: quiet for a second it may be
+        in the middle of an encode. Until then it is watched for growth alone, and if its close
+        was lost, two listings in a row find it settled.
+        """
         if closed:
             self._settle.note_closed(path)
+            self._open.pop(path, None)
+        elif close_will_come:
+            self._open[path] = None
         self._look(path, time.monotonic())
 
     def note_scan(self, scan: Scan) -> None:
         """A listing found these files."""
         now_s = time.monotonic()
         for fact in scan.files:
-            self._consider(fact, now_s)
+            if self._listed.get(fact.path) == fact:  # as it was a listing ago: closed unseen
+                self._open.pop(fact.path, None)
+            if fact.path not in self._open:
+                self._consider(fact, now_s)
+        self._listed = {fact.path: fact for fact in scan.files if fact.path in self._open}
         self._settle.keep({fact.path for fact in scan.files} | self._waiting.keys())
 
     def tick(self) -> None:
         """Looks again at the files that had not settled."""
         self._looked_s = time.monotonic()
-        for path in list(self._waiting):
+        for path in [*self._waiting, *self._open]:
             self._look(path, self._looked_s)
 
     def due_s(self) -> float | None:
@@ -64,8 +80,16 @@ class Arrivals:
             fact = None
         if fact is None:
             self._waiting.pop(path, None)
+            self._open.pop(path, None)
+        elif path in self._open:
+            self._watch_growth(path, fact)
         else:
             self._consider(fact, now_s)
+
+    def _watch_growth(self, path: Path, fact: FileFact) -> None:
+        if self._open[path] not in (None, fact):
+            self._on_growth()
+        self._open[path] = fact
 
     def _consider(self, fact: FileFact, now_s: float) -> None:
         if self._waiting.get(fact.path, fact) != fact:

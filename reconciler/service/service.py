@@ -139,7 +139,11 @@ class Service:
             return
         for topic in topics:
             if isinstance(topic, FileChanged):
-                self._arrivals[topic.server].note(topic.path, topic.closed)
+                self._arrivals[topic.server].note(
+                    topic.path,
+                    closed=topic.closed,
+                    close_will_come=self._watches[topic.server].kind == "inotify",
+                )
             elif isinstance(topic, Scanned):
                 self._take_scan(topic.server)
         for arrivals in self._arrivals.values():

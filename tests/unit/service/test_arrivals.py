@@ -1,0 +1,125 @@
+"""Which files are inspected before anyone asks, and which growth is a sign of life."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.outputs.scan import scan
+from reconciler.service import arrivals as module
+from reconciler.service.arrivals import Arrivals
+
+
+class Book:
+    """Notes which files are asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def look_up(self, path: Path) -> None:
+        self.asked.append(path.name)
+
+
+class Clock:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+def grown() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def arrivals(book: Book, grown: list[str], clock: Clock) -> Arrivals:
+    return Arrivals(book, 1.0, on_growth=lambda: grown.append("grew"))  # type: ignore[arg-type]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_closed_file_is_inspected_at_once(arrivals: Arrivals, book: Book, tmp_path: Path) -> None:
+    arrivals.note(write(tmp_path / "a.mp4", "x"), closed=True, close_will_come=True)
+    assert book.asked == ["a.mp4"]
+
+
+def test_an_open_file_waits_for_its_close_however_quiet(
+    arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.gif", "")
+    arrivals.note(path, closed=False, close_will_come=True)
+    clock.now += 30.0
+    arrivals.tick()
+    assert book.asked == []
+    arrivals.note(write(path, "whole"), closed=True, close_will_come=True)
+    assert book.asked == ["a.gif"]
+
+
+def test_polling_gives_no_close_so_quiet_has_to_do(
+    arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
+) -> None:
+    arrivals.note(write(tmp_path / "a.mp4", "x"), closed=False, close_will_come=False)
+    assert book.asked == []
+    assert arrivals.due_s() == 1.0
+    clock.now += 1.0
+    arrivals.tick()
+    assert book.asked == ["a.mp4"]
+
+
+def test_growth_is_told_open_or_polled(
+    arrivals: Arrivals, grown: list[str], tmp_path: Path
+) -> None:
+    for name, close_will_come in (("open.mp4", True), ("polled.mp4", False)):
+        grown.clear()
+        path = write(tmp_path / name, "x")
+        arrivals.note(path, closed=False, close_will_come=close_will_come)
+        arrivals.tick()
+        assert grown == []
+        write(path, "xx")
+        arrivals.tick()
+        assert grown == ["grew"]
+
+
+def test_a_close_that_was_lost_is_made_good_by_two_listings(
+    arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
+) -> None:
+    arrivals.note(write(tmp_path / "a.mp4", "x"), closed=False, close_will_come=True)
+    arrivals.note_scan(scan(tmp_path))
+    arrivals.tick()
+    assert book.asked == []
+    arrivals.note_scan(scan(tmp_path))
+    clock.now += 1.0
+    arrivals.tick()
+    assert book.asked == ["a.mp4"]
+
+
+def test_a_file_that_vanishes_is_forgotten(
+    arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.mp4", "x")
+    arrivals.note(path, closed=False, close_will_come=False)
+    path.unlink()
+    clock.now += 2.0
+    arrivals.tick()
+    assert arrivals.due_s() is None
+    assert book.asked == []
