@@ -28,7 +28,7 @@ class Executor:
     def __init__(self, stage: Stage, version: Version) -> None:
         self._stage = stage
         self._progress_interval_s = version.progress_interval_s
-        self._cache = Cache(version.keeps_cache)
+        self._cache = Cache()
         #: Whose prompt ran last (or runs).
         self.client_id: str | None = None
         #: The node at work, for a client that reconnects.

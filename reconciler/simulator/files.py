@@ -36,17 +36,21 @@ def find_target(root: Path, prefix: str) -> Target:
     return Target(folder, subfolder, name)
 
 
-def next_number(target: Target) -> int:
-    """The number of ComfyUI's own savers, whose files are called `name_00001_.ext`."""
-    return _highest(target, r"_(\d+)_.*") + 1
+def next_number(target: Target, counts_every_number: bool) -> int:
+    """The number of ComfyUI's own savers, whose files are called `name_00001_.ext`.
+
+    `counts_every_number`: numbers with no underscore behind them, as VHS writes them, count too.
+    """
+    end = r"(?:[_.].*)?" if counts_every_number else r"(?:_.*)?"
+    return _highest(target, re.compile(rf"{re.escape(target.name)}_(\d+){end}")) + 1
 
 
 def next_vhs_number(target: Target) -> int:
     """The number of VHS, whose files are called `name_00001.ext` or `name_00001-audio.ext`."""
-    return _highest(target, r"_(\d+)\D*\..+") + 1
+    pattern = re.compile(re.escape(target.name) + r"_(\d+)\D*\..+", re.IGNORECASE)
+    return _highest(target, pattern) + 1
 
 
-def _highest(target: Target, rest: str) -> int:
-    pattern = re.compile(re.escape(target.name) + rest, re.IGNORECASE)
+def _highest(target: Target, pattern: re.Pattern[str]) -> int:
     matches = (pattern.fullmatch(name) for name in os.listdir(target.folder))
     return max((int(match[1]) for match in matches if match), default=0)

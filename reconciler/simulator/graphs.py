@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.simulator.graph import Graph
+from reconciler.simulator.node_types import SCRIPTED
 from reconciler.simulator.outcomes import Outcome, Saver
 
 
@@ -36,4 +37,4 @@ def render_graph(
         "seed": seed,
         **more,
     }
-    return {"1": {"class_type": "SimulatedRender", "inputs": inputs}}
+    return {"1": {"class_type": SCRIPTED, "inputs": inputs}}

@@ -72,6 +72,8 @@ class Api:
     async def post_prompt(self, request: web.Request) -> web.Response:
         """POST /prompt: validate and queue."""
         body = await request.json()
+        if not isinstance(body, dict):
+            body = {}
         if self._world.pack:
             body = _tag(body)
         number = self._number(body)
@@ -163,7 +165,8 @@ class Api:
 
     async def get_object_info(self, request: web.Request) -> web.Response:
         """GET /object_info and /object_info/{class}."""
-        return web.json_response(object_info(request.match_info.get("node_class")))
+        node_class = request.match_info.get("node_class")
+        return web.json_response(object_info(self._world.version, node_class))
 
     async def get_view(self, request: web.Request) -> web.StreamResponse:
         """GET /view: a file of the output directory; 403 for one outside of it."""

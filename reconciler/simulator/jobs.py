@@ -25,9 +25,11 @@ def list_jobs(queue: PromptQueue, query: Mapping[str, str]) -> dict[str, Any]:
     if limit is not None and limit <= 0:
         raise BadQuery("limit must be a positive integer")
     offset = max(_integer(query, "offset") or 0, 0)
-    newest_first = query.get("sort_order", "desc").lower() == "desc"
     jobs = [job for job in _all_jobs(queue) if job["status"] in wanted]
-    jobs.sort(key=lambda job: job.get("create_time", 0), reverse=newest_first)
+    order = _choice(query, "sort_order", ("desc", "asc"))
+    by = _choice(query, "sort_by", ("created_at", "execution_duration"))
+    key = _duration_ms if by == "execution_duration" else _created_ms
+    jobs.sort(key=key, reverse=order == "desc")
     page = jobs[offset : None if limit is None else offset + limit]
     pagination = {
         "offset": offset,
@@ -127,6 +129,24 @@ def _wanted_statuses(text: str | None) -> tuple[str, ...]:
         known = ", ".join(STATUSES)
         raise BadQuery(f"Invalid status value(s): {', '.join(invalid)}. Valid values: {known}")
     return wanted or STATUSES
+
+
+def _created_ms(job: Job) -> int:
+    return int(job.get("create_time", 0))
+
+
+def _duration_ms(job: Job) -> int:
+    start, end = job.get("execution_start_time"), job.get("execution_end_time")
+    return end - start if start and end else 0
+
+
+def _choice(query: Mapping[str, str], name: str, choices: tuple[str, str]) -> str:
+    """One of two words, by default the first."""
+    given = query.get(name, choices[0]).lower()
+    if given not in choices:
+        first, second = sorted(choices)
+        raise BadQuery(f"{name} must be '{first}' or '{second}'")
+    return given
 
 
 def _integer(query: Mapping[str, str], name: str) -> int | None:

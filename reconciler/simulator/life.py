@@ -19,6 +19,7 @@ import structlog
 from reconciler.simulator.execution import Execution
 from reconciler.simulator.executor import Executor
 from reconciler.simulator.graph import Graph
+from reconciler.simulator.node_types import SCRIPTED
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.queue import Item, PromptQueue
 from reconciler.simulator.run import Stage
@@ -72,6 +73,7 @@ class Life:
             temp_dir=Path(self._temp.name),
             speed=world.speed,
             faststart=world.version.faststart,
+            counts_every_number=world.version.counts_every_number,
             signals=self.signals,
             hub=self.hub,
             crash=crash,
@@ -197,6 +199,6 @@ class Life:
 def scripted_outcome(graph: Graph) -> Outcome | None:
     """What the graph tells to happen, if it has a node for that."""
     for node in graph.values():
-        if node["class_type"] == "SimulatedRender":
+        if node["class_type"] == SCRIPTED:
             return Outcome(node["inputs"]["outcome"])
     return None

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from reconciler.simulator.outcomes import Outcome, Saver
 
+#: The node whose inputs are the script of its prompt.
+SCRIPTED = "SimulatedRender"
+
 #: Types whose inputs are values; every other type is a link to another node's output.
 VALUE_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 
@@ -163,7 +166,7 @@ _VHS_VIDEO_COMBINE = NodeType(
 )
 
 NODE_TYPES: Mapping[str, NodeType] = {
-    "SimulatedRender": _SIMULATED_RENDER,
+    SCRIPTED: _SIMULATED_RENDER,
     "SlowNoise": _SLOW_NOISE,
     "KillWorker": NodeType({"images": _IMAGES}, ("IMAGE",), module="custom_nodes.lab_nodes"),
     "Hang": NodeType({"images": _IMAGES}, ("IMAGE",), module="custom_nodes.lab_nodes"),

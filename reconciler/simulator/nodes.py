@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.simulator import savers
+from reconciler.simulator.node_types import SCRIPTED
 from reconciler.simulator.render import Clip, Tick
 from reconciler.simulator.run import NodeFailed, Result, Run
 from reconciler.simulator.scripted import simulated_render
@@ -109,7 +110,7 @@ def _deaf(run: Run) -> Tick:
 
 
 NODES: Mapping[str, Node] = {
-    "SimulatedRender": simulated_render,
+    SCRIPTED: simulated_render,
     "SlowNoise": slow_noise,
     "EmptyImage": empty_image,
     "KillWorker": kill_worker,

@@ -23,6 +23,8 @@ class Stage:
     speed: float
     #: SaveVideo moves the moov box to the front once the mp4 is written.
     faststart: bool
+    #: See `Version.counts_every_number`.
+    counts_every_number: bool
     signals: Signals
     hub: Hub
     #: End this process and start the next after so many seconds; callable from any thread.

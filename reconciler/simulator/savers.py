@@ -28,7 +28,7 @@ def save_images(run: Run, clip: Clip, prefix: str, tick: Tick, temporary: bool =
     """`SaveImage`, one PNG for each frame; or `PreviewImage`, among the temporary files."""
     root = run.stage.temp_dir if temporary else run.stage.output_dir
     target = find_target(root, prefix)
-    first = next_number(target)
+    first = next_number(target, run.stage.counts_every_number)
     counted = run.counting(tick)
     listed = []
     for index, image in enumerate(clip.images()):
@@ -102,7 +102,8 @@ def _with_sound(run: Run, silent: Path) -> Path:
 
 def _numbered(run: Run, prefix: str, extension: str) -> tuple[Target, Path]:
     target = find_target(run.stage.output_dir, prefix)
-    path = target.folder / f"{target.name}_{next_number(target):05}_.{extension}"
+    number = next_number(target, run.stage.counts_every_number)
+    path = target.folder / f"{target.name}_{number:05}_.{extension}"
     run.begins_main(path)
     return target, path
 

@@ -11,11 +11,10 @@ from typing import Any, Self
 
 import requests
 import structlog
-from aiohttp import web
 
 from reconciler.errors import ServerAnswer, ServerError
 from reconciler.simulator.graph import Graph
-from reconciler.simulator.http import build_app
+from reconciler.simulator.incarnation import Incarnation
 from reconciler.simulator.life import Life, World
 from reconciler.simulator.truth import TruthEntry
 from reconciler.simulator.versions import find_version
@@ -201,47 +200,3 @@ class Simulator:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-
-
-class Incarnation:
-    """A life and the port it listens on."""
-
-    def __init__(self, life: Life) -> None:
-        self.life = life
-        self._runner = web.AppRunner(build_app(life), access_log=None, shutdown_timeout=0.5)
-        self._publisher: asyncio.Task[None] | None = None
-
-    async def open(self, host: str, port: int) -> int:
-        """Listen, and let the worker begin; returns the port."""
-        try:
-            await self._runner.setup()
-            await web.TCPSite(self._runner, host, port).start()
-        except BaseException:
-            await self._runner.cleanup()
-            await asyncio.to_thread(self.life.end)
-            raise
-        self._publisher = asyncio.create_task(self.life.hub.publish())
-        self.life.start()
-        return int(self._runner.addresses[0][1])
-
-    async def close(self, *, cut: bool) -> None:
-        """Stop listening and end the life; `cut` breaks the connections off, as SIGKILL does."""
-        self.life.over.set()
-        self.life.signals.end()
-        self.life.hub.cut()
-        for site in list(self._runner.sites):
-            await site.stop()
-        if cut:
-            self._abort_connections()
-        else:
-            await self.life.hub.close()
-        if self._publisher is not None:
-            self._publisher.cancel()
-        await self._runner.cleanup()
-        await asyncio.to_thread(self.life.end)
-
-    def _abort_connections(self) -> None:
-        server = self._runner.server
-        for connection in [] if server is None else server.connections:
-            if connection.transport is not None:
-                connection.transport.abort()

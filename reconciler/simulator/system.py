@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.simulator.life import World
 from reconciler.simulator.node_types import NODE_TYPES, NodeType
+from reconciler.simulator.versions import Version
 
 
 def system_stats(world: World) -> dict[str, Any]:
@@ -38,10 +39,10 @@ def system_stats(world: World) -> dict[str, Any]:
     return {"system": system, "devices": [device]}
 
 
-def object_info(node_class: str | None = None) -> dict[str, Any]:
+def object_info(version: Version, node_class: str | None = None) -> dict[str, Any]:
     """The answer to GET /object_info, or to /object_info/{class}: empty if there is none."""
     return {
-        name: _describe(name, node_type)
+        name: {**_describe(name, node_type), **version.node_info}
         for name, node_type in NODE_TYPES.items()
         if node_class in (None, name)
     }

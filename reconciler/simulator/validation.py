@@ -76,9 +76,10 @@ def _check_node(
         if (problem := _check_input(graph, node["inputs"], name, spec)) is not None
     ]
     found.setdefault(node_id, []).extend(each for each in problems if each not in found[node_id])
+    trail = (*below, node_id)
     for above in links(graph, node_id):
-        if above not in found:
-            _check_node(graph, above, found, (*below, node_id))
+        if above in trail or above not in found:
+            _check_node(graph, above, found, trail)
 
 
 def _check_input(graph: Graph, inputs: dict[str, Any], name: str, spec: Input) -> Problem | None:

@@ -25,10 +25,12 @@ class Version:
     faststart: bool
     #: Progress events between the first and the last of a node come no closer than this.
     progress_interval_s: float
-    #: Results of earlier prompts stay cached; else only those of the prompt right before.
-    keeps_cache: bool
+    #: A saver's counter also minds `name_00007.ext`, which has no underscore behind the number.
+    counts_every_number: bool
     #: Fields of `system` in /system_stats that only depend on the version.
     system: Mapping[str, object]
+    #: Fields of each node in /object_info that only depend on the version.
+    node_info: Mapping[str, object]
 
 
 _PACKAGES = [
@@ -45,13 +47,14 @@ VERSIONS: Mapping[str, Version] = {
         jobs_api=False,
         faststart=False,
         progress_interval_s=0.0,
-        keeps_cache=False,
+        counts_every_number=False,
         system={
             "os": "posix",
             "required_frontend_version": "1.27.10",
             "installed_templates_version": "0.1.95",
             "required_templates_version": "0.1.95",
         },
+        node_info={},
     ),
     "0.33.0": Version(
         name="0.33.0",
@@ -61,7 +64,7 @@ VERSIONS: Mapping[str, Version] = {
         jobs_api=True,
         faststart=True,
         progress_interval_s=0.1,
-        keeps_cache=True,
+        counts_every_number=True,
         system={
             "os": "linux",
             "required_frontend_version": "1.49.6",
@@ -69,6 +72,11 @@ VERSIONS: Mapping[str, Version] = {
             "required_templates_version": "0.11.44",
             "comfy_package_versions": _PACKAGES,
             "deploy_environment": "local-git",
+        },
+        node_info={
+            "is_input_list": False,
+            "has_intermediate_output": False,
+            "search_aliases": [],
         },
     ),
 }

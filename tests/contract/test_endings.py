@@ -159,6 +159,29 @@ def test_a_cached_prompt_lists_the_files_of_the_earlier_one(server: Server) -> N
     assert unwritten.status_code == 404
 
 
+def test_a_saver_with_another_prefix_runs_again_and_what_stands_above_does_not(
+    server: Server,
+) -> None:
+    graph = images_graph(fresh_prefix("above"), batch=1)
+    server.finish(graph)
+    graph["2"]["inputs"]["filename_prefix"] = fresh_prefix("below")
+    with server.listen() as client:
+        prompt_id = server.submit(graph, client_id=client.client_id)
+        client.wait_for_end(prompt_id)
+        worked = [data["node"] for name, data in client.events if name == "executing"]
+        assert worked == ["2", None]
+        assert client.wait_for("execution_cached")[1]["nodes"] == ["1"]
+        assert client.names(prompt_id).count("executed") == 1
+
+
+def test_a_preview_is_listed_as_temporary(server: Server) -> None:
+    graph = images_graph("unused", batch=1)
+    graph["2"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
+    [file] = server.finish(graph)["outputs"]["2"]["images"]
+    assert file.keys() == {"filename", "subfolder", "type"}
+    assert file["type"] == "temp"
+
+
 def test_a_node_that_raises(server: Server) -> None:
     entry = server.finish(failing_graph(), client_id="somebody")
     assert entry["outputs"] == {}

@@ -188,3 +188,25 @@ def test_answers_stay_whole_while_many_ask(server: Server) -> None:
     assert len(seen) == 30
     assert all(len(look) == len(set(look)) and set(look) <= set(ids) for look in seen)
     wait_until(lambda: server.queue() == ([], []), "an empty queue")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"limit": "0"}, "limit must be a positive integer"),
+        ({"limit": "x"}, "limit must be an integer"),
+        ({"offset": "x"}, "offset must be an integer"),
+        ({"sort_order": "up"}, "sort_order must be 'asc' or 'desc'"),
+        ({"sort_by": "name"}, "sort_by must be 'created_at' or 'execution_duration'"),
+        ({"status": "done,pending"}, "Invalid status value(s): done. Valid values: pending, "),
+    ],
+)
+def test_a_bad_question_about_jobs_is_refused(
+    server: Server, query: dict[str, str], words: str
+) -> None:
+    answer = server.get("/api/jobs", **query)
+    if server.has_jobs_api:
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith(words)
+    else:
+        assert answer.status_code == 404

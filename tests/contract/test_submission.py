@@ -160,3 +160,47 @@ def test_extra_data_comes_back_as_it_was_with_the_client(server: Server) -> None
 def test_a_body_that_is_no_json_is_an_error_of_the_server(server: Server) -> None:
     answer = requests.post(f"{server.url}/prompt", data="<html>", timeout=10)
     assert answer.status_code == 500
+
+
+def test_a_body_that_is_a_list_holds_no_prompt(server: Server) -> None:
+    answer = server.post("/prompt", [])
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "no_prompt"
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"class_type": "SaveImage"},
+        {"class_type": "SaveImage", "inputs": {"images": ["9", 0], "filename_prefix": "x"}},
+        {"class_type": "SaveImage", "inputs": None},
+    ],
+)
+def test_a_graph_that_breaks_the_validation_is_refused(
+    server: Server, node: dict[str, object]
+) -> None:
+    answer = server.post("/prompt", {"prompt": {"2": node}})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "prompt_outputs_failed_validation"
+    [error] = answer.json()["node_errors"]["2"]["errors"]
+    assert error["type"] == "exception_during_validation"
+    assert error["extra_info"].keys() == {"exception_type", "traceback"}
+
+
+def test_a_number_that_is_none_is_an_error_of_the_server(server: Server) -> None:
+    graph = images_graph(fresh_prefix("number"))
+    assert server.post("/prompt", {"prompt": graph, "number": "x"}).status_code == 500
+    answer = server.post("/prompt", {"prompt": graph, "number": "7.5"})
+    assert answer.json()["number"] == 7.5
+
+
+def test_nodes_describe_themselves(server: Server) -> None:
+    described = server.json("/object_info/SaveImage")["SaveImage"]
+    fields = {"input", "input_order", "output", "output_is_list", "output_name", "name"}
+    fields |= {"display_name", "description", "python_module", "category", "output_node"}
+    assert fields <= described.keys()
+    assert described["output_node"] is True
+    assert described["input"]["required"].keys() == {"images", "filename_prefix"}
+    assert described["input_order"]["required"] == ["images", "filename_prefix"]
+    assert server.json("/object_info/EmptyImage")["EmptyImage"]["output_node"] is False
+    assert server.json("/object_info/NoSuchNode") == {}

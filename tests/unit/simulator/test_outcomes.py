@@ -11,7 +11,7 @@ from PIL import Image
 
 from reconciler.simulator import Ending, Outcome, Saver, Simulator, TruthEntry, render_graph
 from reconciler.simulator.truth import Truth
-from tests.contract.talk import Server, wait_until
+from tests.contract.talk import Server, images_graph, wait_until
 
 FRAMES = 12
 
@@ -129,6 +129,14 @@ def test_cached_lists_the_files_of_an_earlier_prompt(simulator: Simulator, serve
     told = server.wait_for_end(cached.prompt_id)
     assert told["outputs"] == server.wait_for_end(earlier.prompt_id)["outputs"]
     assert told["status"]["messages"][1][1]["nodes"] == ["1"]
+
+
+def test_other_nodes_are_cached_from_one_prompt_to_the_next_only(server: Server) -> None:
+    first, second = (images_graph(name, batch=1, color=7) for name in ("a", "b"))
+    second["1"]["inputs"]["color"] = 8
+    for graph, cached in ((first, []), (first, ["1", "2"]), (second, []), (first, [])):
+        messages = server.finish(graph)["status"]["messages"]
+        assert messages[1][1]["nodes"] == cached
 
 
 def test_cached_without_an_earlier_prompt_fails(simulator: Simulator, server: Server) -> None:
