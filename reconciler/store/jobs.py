@@ -160,13 +160,6 @@ class JobStore:
                 values["ending"] = None if ending is None else Json(clean_json(ending))
                 cursor.execute(query("save_prompt"), values)
 
-    def existing(self, job_ids: Iterable[str]) -> set[str]:
-        """Which of these texts are keys of rows."""
-        wanted = [clean_text(job_id, 200) for job_id in job_ids]
-        with self._connection.transaction() as cursor:
-            cursor.execute(query("existing_jobs", jobs=self._table.identifier), {"job_ids": wanted})
-            return {row["job_id"] for row in cursor.fetchall()}
-
     def write(
         self, record: JobRecord, change: RowChange, event: Event | None, *, touch_row: bool = True
     ) -> bool:

@@ -103,10 +103,6 @@ set server = %(server)s, client_id = %(client_id)s, output_nodes = %(output_node
     ending_seen_at = to_timestamp(%(ending_seen_at)s), interrupted_by_us = %(interrupted_by_us)s
 where prompt_id = %(prompt_id)s
 
--- name: existing_jobs
--- Which of these texts are keys of rows. A text that the key's type cannot hold is none.
-select j.id::text as job_id from {jobs} j where j.id::text = any(%(job_ids)s)
-
 -- name: write_row
 -- Compare and set: the row is written only if it still says what the decision was drawn from.
 update {jobs} j
