@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import pytest
 from PIL import Image
 
+from tests.contract.media import decoded_frames, mp4_tags
 from tests.contract.talk import (
     Graph,
     Server,
@@ -91,30 +90,6 @@ def test_success_with_a_video(server: Server, tmp_path: Path) -> None:
     path.write_bytes(content)
     assert_tags(mp4_tags(path), graph)
     assert decoded_frames(path) == 12
-
-
-def mp4_tags(path: Path) -> dict[str, str]:
-    """Tags by ffmpeg's text format, unescaped."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path)]
-    done = subprocess.run(
-        [*command, "-f", "ffmetadata", "-"], capture_output=True, check=True, text=True
-    )
-    lines = done.stdout.replace("\\\n", "\0").splitlines()
-    pairs = (line.split("=", 1) for line in lines if "=" in line)
-    return {key: unescape(value) for key, value in pairs}
-
-
-def unescape(value: str) -> str:
-    for character in "=;#\\":
-        value = value.replace(f"\\{character}", character)
-    return value.replace("\0", "\n")
-
-
-def decoded_frames(path: Path) -> int:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-xerror", "-i", str(path)]
-    framed = [*command, "-map", "0:v:0", "-f", "framemd5", "-"]
-    done = subprocess.run(framed, capture_output=True, check=True, text=True)
-    return sum(1 for line in done.stdout.splitlines() if not line.startswith("#"))
 
 
 def test_a_video_grows_under_its_final_name(server: Server) -> None:

@@ -25,7 +25,7 @@ from reconciler.simulator.render import (
     write_png,
     write_webp,
 )
-from tests.contract.test_endings import mp4_tags
+from tests.contract.media import mp4_tags
 
 CLIP = Clip(6, 64, 48, seed=1, fps=12.0)
 TAGS = {"prompt": '{"1": {}}', "job_id": '"42"'}
