@@ -1,0 +1,29 @@
+"""Endings survive being stored."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
+from reconciler.store.records import ending_from_json, ending_to_json
+
+FILE = ListedFile("9", "a.mp4", "video", "output", "gifs")
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Ending(EndKind.SUCCESS, Source.HISTORY, files=(FILE, FILE), cached=True, ended_at=2.5),
+        Ending(EndKind.ERROR, Source.MANIFEST, node_id="1", message="boom", out_of_memory=True),
+        Ending(EndKind.REMOVED, Source.MANIFEST),
+    ],
+)
+def test_an_ending_comes_back_as_it_was(ending: Ending) -> None:
+    stored = json.loads(json.dumps(ending_to_json(ending)))
+    assert ending_from_json(stored) == ending
+
+
+def test_no_ending_is_no_ending() -> None:
+    assert ending_from_json(ending_to_json(None)) is None
