@@ -44,7 +44,7 @@ class Transport:
         max_answer_bytes: int,
     ) -> None:
         self.address = address
-        self._timeouts = (connect_timeout_s, timeout_s)
+        self._timeouts = (min(connect_timeout_s, timeout_s), timeout_s)
         self._max_bytes = max_answer_bytes
         self._session = Session(address)
         self._lock = threading.Lock()
