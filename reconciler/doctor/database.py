@@ -1,0 +1,106 @@
+"""Is Postgres there, and may we do what we have to? Looks only: nothing is created or changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+from reconciler.doctor.embedded import check_embedded
+from reconciler.doctor.finding import Finding, failed, failed_by, ok, warning
+from reconciler.doctor.jobs_table import check_jobs_table
+from reconciler.doctor.own_schema import check_schema
+from reconciler.errors import DatabaseError
+from reconciler.settings import Settings
+from reconciler.settings.postgres import masked_dsn
+from reconciler.store.connection import Connection
+from reconciler.store.queries import query
+
+#: The oldest Postgres that is tested, as `server_version_num` has it.
+OLDEST_VERSION = 130_000
+#: A difference between the clocks that is worth a word: verdicts compare files' times with rows'.
+CLOCK_DIFFERENCE_S = 2.0
+
+_WHAT = "database"
+_CONNECT = "check database.url, and that Postgres listens there and lets this user in"
+_POOLER = "unsupported startup parameter"
+
+
+def check_database(settings: Settings) -> Iterator[Finding]:
+    """Everything about the database, in the order in which one thing needs the other."""
+    url = settings.database.dsn
+    if url is None:
+        findings, url = check_embedded(settings.data_dir)
+        yield from findings
+    if url is None:
+        return
+    connection = Connection(
+        url,
+        connect_timeout_s=settings.database.connect_timeout_s,
+        statement_timeout_s=settings.database.statement_timeout_s,
+    )
+    with closing(connection):
+        yield from _examine(connection, settings.database.jobs_table)
+
+
+def _examine(connection: Connection, jobs_table: str) -> Iterator[Finding]:
+    try:
+        server, clock_ahead_s = _ask(connection)
+    except DatabaseError as error:
+        yield _unreachable(error)
+        return
+    yield judge_server(server, masked_dsn(connection.url))
+    yield judge_clock(clock_ahead_s)
+    if server["read_only"] or server["version_number"] < OLDEST_VERSION:
+        return
+    yield from check_schema(connection, server)
+    yield from check_jobs_table(connection, jobs_table, server["role"])
+
+
+def _unreachable(error: DatabaseError) -> Finding:
+    if _POOLER in str(error):
+        advice = "connect to Postgres itself, or let PgBouncer ignore_startup_parameters = options"
+        return failed(_WHAT, str(error.__cause__).strip(), advice)
+    return failed_by(_WHAT, error, _CONNECT)
+
+
+def _ask(connection: Connection) -> tuple[Mapping[str, Any], float]:
+    """What the server says of itself, and by how many seconds its clock is ahead of ours."""
+    with connection.transaction() as cursor:
+        before = time.time()
+        cursor.execute(query("doctor_server"))
+        row = cursor.fetchone()
+        after = time.time()
+    assert row is not None
+    ahead_s = row["now"] - (before + after) / 2
+    # Half of the way there and back is not known, so it is no difference.
+    return row, 0.0 if abs(ahead_s) <= (after - before) / 2 else ahead_s
+
+
+def judge_server(server: Mapping[str, Any], shown_url: str) -> Finding:
+    """The version, and whether one can write there at all."""
+    which = f"PostgreSQL {server['version']}, {shown_url}"
+    if server["version_number"] < OLDEST_VERSION:
+        return failed(_WHAT, f"{which}: too old", "upgrade Postgres to version 13 or newer")
+    if server["read_only"]:
+        return failed(
+            _WHAT,
+            f"{which}: it is read-only (a standby, or default_transaction_read_only)",
+            "name the primary in database.url: rows have to be written",
+        )
+    return ok(_WHAT, which)
+
+
+def judge_clock(ahead_s: float) -> Finding:
+    """Whether the clocks of the database and of this machine agree."""
+    what = "clocks"
+    if abs(ahead_s) <= CLOCK_DIFFERENCE_S:
+        return ok(what, f"database and this machine agree within {CLOCK_DIFFERENCE_S:g} s")
+    way = "ahead of" if ahead_s > 0 else "behind"
+    return warning(
+        what,
+        f"the database's clock is {abs(ahead_s):.1f} s {way} this machine's: whether a file began"
+        " after its row is then hard to tell",
+        "synchronise both by NTP (timedatectl set-ntp true)",
+    )

@@ -1,0 +1,66 @@
+"""What can be said of the settings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.doctor.finding import Finding, failed, ok
+from reconciler.errors import SettingsError
+from reconciler.settings import Settings
+
+_WHAT = "settings"
+
+
+def check_settings(settings: Settings) -> Iterator[Finding]:
+    """Where the settings came from, and what of them stops the service."""
+    number = len(settings.servers)
+    servers = f"{number} server{'' if number == 1 else 's'}"
+    yield ok(_WHAT, f"{servers}, from {settings.source}")
+    if not settings.servers:
+        yield failed(
+            _WHAT,
+            "no ComfyUI server is named",
+            "use --server URL --output-dir DIR, or list `servers` in the settings file"
+            " (config/reconciler.yaml shows how)",
+        )
+    for server in settings.servers:
+        if server.output_dir is None:
+            yield failed(
+                _WHAT,
+                f"server {server.name} has no output_dir: no file of it can be checked, and"
+                " nothing could ever be called completed",
+                "set output_dir to ComfyUI's output directory as this machine sees it",
+            )
+
+
+def settings_problems(error: SettingsError) -> Iterator[Finding]:
+    """Settings that could not be read, a finding for each problem."""
+    first, *rest = str(error).splitlines()
+    for problem in rest or [first]:
+        yield failed(
+            _WHAT,
+            problem.strip(),
+            "correct it (config/reconciler.yaml shows every setting) and run doctor again",
+        )
+
+
+def check_stall(settings: Settings) -> Iterator[Finding]:
+    """What a prompt that hangs will be known by.
+
+    ComfyUI sends progress to the client that submitted a prompt, and to all only where there was
+    none. So of another client's prompt nothing is ever heard, and silence proves nothing.
+    """
+    stall = settings.stall
+    budget = (
+        f"when its runtime budget is over ({stall.budget.base_s:g} s +"
+        f" {stall.budget.per_frame_s:g} s per frame)"
+    )
+    what = "stall detection"
+    if not settings.comfyui.socket:
+        yield ok(what, f"comfyui.socket is off: a prompt counts as stalled only {budget}")
+        return
+    yield ok(
+        what,
+        f"a prompt without client_id counts as stalled after {stall.no_progress_s:g} s of silence;"
+        f" one that another client submits shows us no progress, so only {budget}",
+    )
