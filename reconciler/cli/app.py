@@ -14,7 +14,9 @@ from reconciler.cli import (
     config,
     database,
     demo,
+    doctor,
     files,
+    install,
     jobs,
     live,
     once,
@@ -88,6 +90,18 @@ _add(db_commands, database.url, "Print the database's URL.", f"0 printed, {_LATE
 _add(db_commands, database.stop, "Stop the embedded Postgres.", f"0 it does not run, {_LATER}")
 _add(
     app,
+    doctor.doctor,
+    "Check everything; say what to do.",
+    "0 nothing failed, 1 something did, 3 settings wrong",
+)
+_add(
+    app,
+    install.install_service,
+    "Write a unit of systemd.",
+    "0 written, 1 not written or not started, 3 settings wrong",
+)
+_add(
+    app,
     simulate.simulate,
     "Play a ComfyUI server, to try things out.",
     "0 stopped when told to, 3 the port is taken",
@@ -129,7 +143,11 @@ def _handed_down(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(group: typer.Typer) -> list[str]:
-    return [c.callback.__name__ for c in group.registered_commands if c.callback is not None]
+    return [
+        c.callback.__name__.replace("_", "-")  # as typer names the command
+        for c in group.registered_commands
+        if c.callback is not None
+    ]
 
 
 def main() -> NoReturn:
