@@ -153,7 +153,7 @@ def test_a_picture_that_needs_more_memory_is_no_verdict(tmp_path: Path) -> None:
 def test_a_video_that_needs_more_memory_is_no_verdict(tmp_path: Path) -> None:
     """ffmpeg says so; ffmpeg 7.0 waits for ever for the thread that it could not start."""
     large = make(tmp_path / "a.mov", "-f lavfi -i color=size=6000x6000 -frames:v 8 -c:v mjpeg")
-    with pytest.raises(InspectionError, match="needs more than the 250 MiB|longer than 15 s"):
+    with pytest.raises(InspectionError, match=r"needs more than the 250 MiB|longer than 15 s"):
         inspect(large, limits=Limits(memory_bytes=250 * 1024**2, wall_s=15))
 
 
@@ -186,7 +186,7 @@ class Openings(FileSystemEventHandler):
 @pytest.fixture
 def secret(studio: Studio, tmp_path: Path) -> Path:
     """A video beside the others, which only its name could lead to. Made before the watch."""
-    return shutil.copy(studio("h264.mp4"), tmp_path / "secret.mp4")
+    return Path(shutil.copy(studio("h264.mp4"), tmp_path / "secret.mp4"))
 
 
 @pytest.fixture
