@@ -23,6 +23,7 @@ from reconciler.cli import (
     options,
     run,
     simulate,
+    terminal,
 )
 from reconciler.errors import (
     DatabaseError,
@@ -52,8 +53,6 @@ _PLAIN: dict[str, Any] = {
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 app = typer.Typer(**_PLAIN)
-
-
 config_commands = typer.Typer(**_PLAIN)
 db_commands = typer.Typer(**_PLAIN)
 app.add_typer(config_commands, name="config", help="Show or check the settings.")
@@ -157,6 +156,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     """Runs the command; what it raises becomes a message on stderr and an exit code."""
+    terminal.tolerate_encodings()
     try:
         code = app(prog_name="reconciler", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

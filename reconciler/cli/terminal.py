@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 from functools import cache
-
-from rich.console import Console, RenderableType
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from reconciler.outputs.text import printable
 
-#: What a shell sees of a program that wrote to a closed pipe: 128 + SIGPIPE.
-BROKEN_PIPE_EXIT = 141
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from reconciler.cli.stream import Stream
+
 #: Longest text from outside that is shown, in characters.
 MAX_SHOWN = 4000
-
-
-class Stream(Console):
-    """A console that interprets nothing and leaves quietly when its reader has gone."""
-
-    def on_broken_pipe(self) -> None:
-        """`reconciler status | head -1` is no error."""
-        self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())
-        raise SystemExit(BROKEN_PIPE_EXIT)
 
 
 @cache
 def out() -> Stream:
     """Where data goes."""
-    return Stream(markup=False, highlight=False, emoji=False)
+    from reconciler.cli.stream import Stream
+
+    return Stream()
 
 
 @cache
 def err() -> Stream:
     """Where everything else goes."""
-    return Stream(stderr=True, markup=False, highlight=False, emoji=False)
+    from reconciler.cli.stream import Stream
+
+    return Stream(stderr=True)
 
 
 def tolerate_encodings() -> None:
@@ -66,16 +59,20 @@ def say(words: RenderableType) -> None:
 
 def raw(text: str) -> None:
     """Data for programs (JSON, YAML, a URL): as it is, whatever the width."""
-    out().print(text, soft_wrap=True)
+    out().out(text, highlight=False)
 
 
 def remark(message: object) -> None:
     """A line for people that is no data."""
+    from rich.text import Text
+
     err().print(Text(_lines(str(message)), "dim"), soft_wrap=True)
 
 
 def warn(lead: str, message: object) -> None:
     """What is wrong, in one message; lines of its own stay lines."""
+    from rich.text import Text
+
     words = Text(_lines(f"{lead}{message}"))
     words.stylize("bold red", 0, len(lead))
     err().print(words, soft_wrap=True)
