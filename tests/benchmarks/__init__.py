@@ -1,0 +1,1 @@
+"""What the reconciler costs and how fast it is, beside a poller as many have one: `make bench`."""
