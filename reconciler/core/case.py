@@ -122,7 +122,10 @@ class Case:
     def restart_proven(self, prompt: PromptEvidence) -> bool:
         """True where the server's boot id says for long enough that it forgot the prompt."""
         since = prompt.boot_changed_since
-        return since is not None and self.now - since >= self.policy.restart_grace_s
+        # What was never seen was never forgotten.
+        return (
+            seen(prompt) and since is not None and self.now - since >= self.policy.restart_grace_s
+        )
 
     def gone(self, prompt: PromptEvidence) -> bool:
         """True where the grace of an absent prompt is over, by either clock."""

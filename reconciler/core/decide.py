@@ -152,7 +152,8 @@ RULES: tuple[Rule, ...] = (
         "never_submitted",
         "no prompt id and no prompt carries its tag; or no server ever knew any of its prompt ids",
         "as it was; failed: never_submitted `timeouts.submit_s` after it was opened, or"
-        " `timeouts.never_seen_s` after the first clean look that missed it, if that is set",
+        " `timeouts.never_seen_s` after the first clean look that missed it (not before the grace"
+        " of `lost`), if that is set",
         living.never_submitted,
     ),
     Rule(

@@ -99,7 +99,9 @@ def never_submitted(case: Case) -> Decision | None:
         what = f"no server ever knew its prompt id {prompt.prompt_id}"
     known = facts(prompt) | {"opened_at": job.opened_at}
     waited = 0.0 if since is None else case.watched_for_s(since)
-    if limit is None or waited <= limit:
+    # A tagged file may yet turn up in the grace: failed first and completed later is no verdict.
+    in_grace = prompt is not None and not case.gone(prompt)
+    if limit is None or waited <= limit or in_grace:
         return case.keep("never_submitted", what, **known)
     reason = f"{what} ({waited:.0f} s; limit {limit:.0f} s)"
     decision = case.fail(FailureCode.NEVER_SUBMITTED, "never_submitted", reason, prompt)

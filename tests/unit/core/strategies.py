@@ -81,7 +81,7 @@ def _jobs(status, failure):
 
 
 open_jobs = _jobs(st.sampled_from(OPEN), st.none())
-failed_jobs = _jobs(st.just(Status.FAILED), st.sampled_from([None, *FailureCode]))
+failed_jobs = _jobs(st.just(Status.FAILED), st.none() | st.sampled_from(FailureCode))
 jobs = open_jobs | failed_jobs | _jobs(st.sampled_from(Status), st.none())
 
 outputs = st.lists(
@@ -155,6 +155,8 @@ MIXTURES = [
     ["absent"],
     ["success"],
     ["absent", "success"],
+    ["absent", "unknown"],
+    ["absent", "running"],
     ["unknown", "success"],
     ["running", "pending", "success"],
     ["other", "success", "absent"],

@@ -52,6 +52,29 @@ def whole(outputs):
     return all(o.state is FileState.SOUND for o in outputs)
 
 
+def missed_enough(prompt, policy, now):
+    since = now if prompt.missing_since is None else prompt.missing_since
+    enough = prompt.missing_looks >= policy.lost_confirmations
+    return prompt.missing_since is not None and enough and now - since >= policy.lost_grace_s
+
+
+def overdue(prompt, policy, now):
+    changed = prompt.boot_changed_since
+    restarted = changed is not None and now - changed >= policy.restart_grace_s
+    return restarted or missed_enough(prompt, policy, now)
+
+
+def ignoring_mistaken(evidence, policy, now):
+    """Without prompt ids that no server knew for the whole grace, beside one that was seen."""
+    known = [
+        p for p in evidence.prompts if p.ever_seen or p.ending or p in open_at_server(evidence)
+    ]
+    mistaken = [
+        p for p in evidence.prompts if known and p not in known and missed_enough(p, policy, now)
+    ]
+    return replace(evidence, prompts=tuple(p for p in evidence.prompts if p not in mistaken))
+
+
 def proven(evidence: Evidence, policy) -> bool:
     """Nothing contradicts the success, and something beside silence speaks for it."""
     successes, missed = ended(evidence, EndKind.SUCCESS), unended(evidence)
@@ -94,7 +117,8 @@ def warranted(code: FailureCode, evidence: Evidence, policy, now) -> bool:
     else:
         ok &= not alive and not unheard(evidence) and evidence.storage_healthy
     if code is FailureCode.LOST:
-        ok &= any(p.place is Place.ABSENT for p in unended(evidence))
+        missed = unended(ignoring_mistaken(evidence, policy, now))
+        ok &= bool(missed) and all(overdue(p, policy, now) for p in missed)
     elif code is FailureCode.NEVER_SUBMITTED:
         ok &= not any(p.ever_seen or p.ending for p in evidence.prompts)
     elif code is FailureCode.MISSING_OUTPUT:
@@ -206,20 +230,3 @@ def test_a_verdict_stands_when_it_is_judged_again(job, evidence, policy, now):
 @given(any_.jobs, any_.wild_evidences, any_.policies, st.floats())
 def test_no_value_makes_it_raise(job, evidence, policy, now):
     assert decide(job, evidence, policy, now).rule in RULE_NAMES
-
-
-def ignoring_mistaken(evidence, policy, now):
-    """Without prompt ids that no server knew for the whole grace, beside one that was seen."""
-    known = [
-        p for p in evidence.prompts if p.ever_seen or p.ending or p in open_at_server(evidence)
-    ]
-    mistaken = [
-        p
-        for p in evidence.prompts
-        if known
-        and p not in known
-        and p.missing_since is not None
-        and p.missing_looks >= policy.lost_confirmations
-        and now - p.missing_since >= policy.lost_grace_s
-    ]
-    return replace(evidence, prompts=tuple(p for p in evidence.prompts if p not in mistaken))

@@ -140,6 +140,14 @@ def test_rule_never_submitted__silence_of_the_server_is_not_absence():
     assert judge(UNSEEN, of=old, watching_since=NOW - 1, now=NOW + 3000).status is Status.PROCESSING
 
 
+def test_rule_never_submitted__a_limit_shorter_than_the_grace_of_a_loss_waits_for_it():
+    eager = Policy(never_seen_timeout_s=10)
+    young = absent(ever_seen=False, missing_since=NOW - 59)
+    assert judge(young, policy=eager).status is Status.PROCESSING
+    assert judge(young, policy=eager, now=NOW + 1).failure is FailureCode.NEVER_SUBMITTED
+    assert judge(young, policy=eager, now=NOW + 1, tagged_outputs=(file(),)).failure is None
+
+
 def test_rule_never_submitted__a_tagged_file_is_a_sighting():
     assert judge(UNSEEN, tagged_outputs=(file(),)).rule == "tagged_output"
 
@@ -160,6 +168,14 @@ def test_rule_restarted():
     assert "restarted" in decision.reason
     assert decision.evidence["boot_changed_since"] == NOW - 20
     assert decision.needs_second_look
+
+
+def test_rule_restarted__forgets_nothing_that_was_never_seen():
+    mistyped = absent(ever_seen=False, prompt_id="typo", boot_changed_since=NOW - 600)
+    assert judge(mistyped).rule == "never_submitted"
+    assert judge(mistyped, success(file())).rule == "success"
+    young = absent(ever_seen=False, missing_looks=1, boot_changed_since=NOW - 600)
+    assert judge(young, success(file())).rule == "missing_briefly"
 
 
 def test_rule_restarted__waits_for_whole_tagged_files_no_longer_than_for_the_loss():
