@@ -95,9 +95,10 @@ def once(
 
 def _build(settings: Settings, stack: ExitStack, answered: Event) -> Parts:
     from reconciler.cli.embedded import let_go
-    from reconciler.service.wiring import build, connect
+    from reconciler.service.wiring import build, connect, require_servers
     from reconciler.store.embedded import url_if_running
 
+    require_servers(settings)
     if settings.database.dsn is None and url_if_running(settings.data_dir) is None:
         stack.callback(let_go, settings.data_dir)
     store = connect(settings)

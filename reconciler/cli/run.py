@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from reconciler import __version__
 from reconciler.cli import options
 from reconciler.cli.embedded import let_go
-from reconciler.cli.stopping import StopSignals
 
 if TYPE_CHECKING:
+    from reconciler.cli.stopping import StopSignals
     from reconciler.settings import Settings
 
 
@@ -28,6 +28,8 @@ def run(
 
     One server needs no settings file: --server URL --output-dir DIR.
     """
+    from reconciler.cli.stopping import StopSignals
+
     settings = options.load_settings(
         config,
         log_level,
@@ -46,10 +48,11 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
     import structlog
 
     from reconciler.service.service import Service
-    from reconciler.service.wiring import connect
+    from reconciler.service.wiring import connect, require_servers
     from reconciler.settings.postgres import masked_dsn
 
     log = structlog.get_logger(__name__)
+    require_servers(settings)
     embedded = settings.database.dsn is None
     log.info("starting", settings=str(settings.source), version=__version__)
     with ExitStack() as stack:

@@ -1,4 +1,9 @@
-"""SIGTERM and SIGINT: the first asks for a clean stop, the second ends the process at once."""
+"""SIGTERM and SIGINT: the first asks for a clean stop, the second ends the process at once.
+
+A stop that takes too long is cut short and still counts as one: whatever was decided is committed
+or not, and the next start looks at everything again. A server that keeps us waiting for its answer
+is the usual cause.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +15,12 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-#: A clean stop takes no longer. What is not written by then the next start finds again.
+import structlog
+
+#: A stop takes no longer, in seconds.
 STOP_S = 4.5
+#: For the words about that, in seconds: the log itself may be what hangs.
+WORDS_S = 0.2
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -73,9 +82,11 @@ class StopSignals:
         try:
             second = self._heard()
         except TimeoutError:
-            second = first
-        if second is not None:
-            self._end(128 + second)
+            self._say_cut_short()
+            self._end(0)
+        else:
+            if second is not None:
+                self._end(128 + second)
 
     def _heard(self) -> int | None:
         """The next of our signals; None once `__exit__` was called."""
@@ -83,3 +94,10 @@ class StopSignals:
             if number[0] in SIGNALS:
                 return number[0]
         return None
+
+    def _say_cut_short(self) -> None:
+        words = "stopped while something did not answer: the next start looks at it again"
+        log = structlog.get_logger(__name__)
+        speaker = threading.Thread(target=log.warning, args=(words,), daemon=True)
+        speaker.start()
+        speaker.join(WORDS_S)

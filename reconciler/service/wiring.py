@@ -100,16 +100,21 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -> Parts:
-    """The parts for these settings. `on_answer` hears of each finished inspection, in a thread.
-
-    Raises SettingsError where there is no server, or one without an output directory.
-    """
+def require_servers(settings: Settings) -> None:
+    """Raises SettingsError where there is no server: before a database is started for nothing."""
     if not settings.servers:
         raise SettingsError(
             "no ComfyUI server is named: use --server URL --output-dir DIR, or list `servers` in"
             " the settings file (config/reconciler.yaml shows how)"
         )
+
+
+def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -> Parts:
+    """The parts for these settings. `on_answer` hears of each finished inspection, in a thread.
+
+    Raises SettingsError where there is no server, or one without an output directory.
+    """
+    require_servers(settings)
     clock, live = DatabaseClock(), LiveSigns()
     clock.set(store.jobs.now())
     inspectors = ThreadPoolExecutor(settings.inspection.workers, "inspect")
