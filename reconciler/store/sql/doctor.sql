@@ -8,11 +8,14 @@ select current_setting('server_version_num')::int as version_number,
        extract(epoch from clock_timestamp())::float8 as now
 
 -- name: doctor_schema
--- Our schema's tables, each with the rights on it that we lack.
+-- Our schema's tables, each with the rights on it that we lack. Events are only added; whoever
+-- migrates owns the table of the revision anyway.
 select c.relname as name, array_remove(array[
            case when not has_table_privilege(c.oid, 'SELECT') then 'SELECT' end,
-           case when not has_table_privilege(c.oid, 'INSERT') then 'INSERT' end,
-           case when not has_table_privilege(c.oid, 'UPDATE') then 'UPDATE' end], null) as lacking
+           case when c.relname <> 'migrations'
+                 and not has_table_privilege(c.oid, 'INSERT') then 'INSERT' end,
+           case when c.relname not in ('migrations', 'events')
+                 and not has_table_privilege(c.oid, 'UPDATE') then 'UPDATE' end], null) as lacking
 from pg_class c
 where c.relnamespace = to_regnamespace('reconciler') and c.relkind in ('r', 'p')
 order by c.relname
