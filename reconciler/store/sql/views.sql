@@ -1,12 +1,13 @@
 -- name: view_jobs
 -- Rows as people look at them: the table's columns, what we know of each, and the last sentence
--- of its story. Open ones first, those that run before those that wait, then the newest.
+-- of its story. The casts are for columns that are absent (null) or of a type of their own.
+-- Open ones first, those that run before those that wait, then the newest.
 select j.id::text as id, j.status::text as status, j.comfyui_job_id::text as prompt_id,
-       {job_type}::text as job_type, {frames} as frames, {progress} as row_progress,
+       {job_type}::text as job_type, {frames}::bigint as frames, {progress}::int as row_progress,
        {output_path}::text as output_path, {error}::text as error,
        extract(epoch from coalesce({created_at}, s.opened_at))::float8 as created_at,
-       extract(epoch from {updated_at})::float8 as updated_at,
-       extract(epoch from {completed_at})::float8 as completed_at,
+       extract(epoch from {updated_at}::timestamptz)::float8 as updated_at,
+       extract(epoch from {completed_at}::timestamptz)::float8 as completed_at,
        s.attempt, extract(epoch from s.opened_at)::float8 as opened_at,
        s.known_status, s.failure, s.stage, s.server, s.queue_position, s.progress, s.eta_s,
        s.rule, s.reason, s.overwritten,
