@@ -2,8 +2,6 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,22 +12,9 @@ from reconciler.doctor.inotify import InotifyLimits
 from reconciler.doctor.output import check_output, check_shared, count_folders, judge_space
 from reconciler.outputs.mounts import Mount
 from reconciler.settings import WatchSettings
+from tests.unit.doctor.nobody import NOBODY, as_nobody
 
 LIMITS = InotifyLimits(watches=100_000, instances=128)
-NOBODY = 65534
-
-
-@contextmanager
-def somebody_else() -> Iterator[None]:
-    """As a user without rights: root may read everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.setresuid(NOBODY, NOBODY, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 def look(root: Path, limits: InotifyLimits = LIMITS, **watch: object) -> list[Finding]:
@@ -61,7 +46,7 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
 
 def test_a_closed_directory(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    with somebody_else():
+    with as_nobody():
         if os.geteuid() != NOBODY:
             tmp_path.chmod(0o000)
         (finding,) = look(tmp_path)
@@ -93,7 +78,7 @@ def test_counting_tells_what_it_cannot_list() -> None:
         (root / "open").mkdir()
         (root / "closed").mkdir(mode=0o000)
         root.chmod(0o755)
-        with somebody_else():
+        with as_nobody():
             folders, problems = count_folders(root)
     assert folders == 2
     assert problems == [f"{root}/closed (Permission denied)"]
