@@ -14,6 +14,8 @@ from reconciler.outputs import inspect as module
 from reconciler.outputs.decode import Decoded
 from reconciler.outputs.inspect import inspect
 
+from .conftest import FRAMES
+
 Studio = Callable[[str], Path]
 
 
@@ -26,11 +28,12 @@ def meanwhile(
     def arrange(happens: Callable[[Path], None]) -> Path:
         path = tmp_path / "a.mp4"
         shutil.copy(studio("h264.mp4"), path)
-        decode = module.decode
+        decode = getattr(module, "decode")  # noqa: B009 - the module's own, not exported
 
         def decode_later(*arguments: object, **named: object) -> Decoded:
             happens(path)
-            return decode(*arguments, **named)  # type: ignore[arg-type]
+            kept: Decoded = decode(*arguments, **named)
+            return kept
 
         monkeypatch.setattr(module, "decode", decode_later)
         return path
@@ -80,7 +83,9 @@ def test_a_look_at_the_file_is_no_change(meanwhile: Callable[..., Path]) -> None
 
 
 def test_the_file_is_decoded_that_was_opened_even_if_its_name_is_taken(
-    studio: Studio, meanwhile: Callable[..., Path], tmp_path: Path
+    studio: Studio,
+    meanwhile: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The child gets the descriptor, not the name, so a swap cannot slip another file in."""
     seen: list[Decoded] = []
@@ -90,8 +95,13 @@ def test_the_file_is_decoded_that_was_opened_even_if_its_name_is_taken(
         path.symlink_to(studio("sound.wav"))
 
     path = meanwhile(swap)
-    changed = module.decode
-    module.decode = lambda *a, **n: seen.append(changed(*a, **n)) or seen[-1]  # type: ignore[func-returns-value]
+    swap_and_decode = getattr(module, "decode")  # noqa: B009 - the module's own, not exported
+
+    def decode_and_keep(*arguments: object, **named: object) -> Decoded:
+        seen.append(swap_and_decode(*arguments, **named))
+        return seen[-1]
+
+    monkeypatch.setattr(module, "decode", decode_and_keep)
     with pytest.raises(OutputError, match="replaced"):
         inspect(path)
-    assert seen[0].frames == 12
+    assert seen[0].frames == FRAMES
