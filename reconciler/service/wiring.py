@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-import psutil
-
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
 from reconciler.errors import SettingsError
+from reconciler.outputs.child import end_all
 from reconciler.outputs.inspect import inspect
 from reconciler.outputs.inspection import Inspection
 from reconciler.outputs.limits import Limits
@@ -47,13 +47,23 @@ class Parts:
         """Stops running inspections and closes every connection. What they would have said is
         found again by the next start."""
         self.inspectors.shutdown(wait=False, cancel_futures=True)
-        for child in psutil.Process().children(recursive=True):
-            child.kill()
+        done = threading.Event()
+        ender = threading.Thread(target=_end_children, args=(done,), name="end-children")
+        ender.start()
         self.inspectors.shutdown(wait=True)
+        done.set()
+        ender.join()
         self.lookers.shutdown(wait=False, cancel_futures=True)
         for client in self.clients:
             client.close()
         self.store.connection.close()
+
+
+def _end_children(done: threading.Event) -> None:
+    """Again and again: an inspection may be between two children."""
+    while not done.is_set():
+        end_all()
+        done.wait(0.05)
 
 
 def database_url(settings: Settings) -> str:
