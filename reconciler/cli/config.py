@@ -40,7 +40,7 @@ def check(*, config: options.Config = None, log_level: options.Log = None) -> No
     """
     settings = options.load_settings(config, log_level)
     from reconciler.cli.terminal import raw, safe
+    from reconciler.cli.words import counted
 
-    servers = len(settings.servers)
-    named = "1 server" if servers == 1 else f"{servers} servers"
-    raw(f"The settings are right: {named}, {safe(settings.source)}.")
+    servers = counted(len(settings.servers), "server")
+    raw(f"The settings are right: {servers}, {safe(settings.source)}.")

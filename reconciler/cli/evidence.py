@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from reconciler.cli.terminal import safe
-from reconciler.cli.words import duration
+from reconciler.cli.words import counted, duration
 
 #: Longest line made of a key that nobody foresaw, in characters.
 MAX_LINE = 300
@@ -35,8 +35,8 @@ def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
     looks = left.pop("missing_looks", None)
     missing = _since(left, "missing_since", "since", at)
     if looks or missing:
-        number = _plain(looks or 0)
-        yield f"missed by {number} clean look{'' if number == '1' else 's'} {missing}".rstrip()
+        number = counted(looks, "clean look") if isinstance(looks, int) else _plain(looks)
+        yield f"missed by {number} {missing}".rstrip()
     yield _since(left, "boot_changed_since", "ComfyUI has another boot id since", at)
     if silent := _since(left, "unreachable_since", "the server has not answered since", at):
         yield silent + (f" ({safe(left.pop('how'))})" if "how" in left else "")

@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from reconciler.cli.terminal import safe
+from reconciler.cli.words import counted
 from reconciler.outputs.text import shown_path
 from reconciler.store.outputs import OutputRecord
 
@@ -28,7 +29,7 @@ def output_words(output: OutputRecord) -> Text:
 def media_words(known: Mapping[str, Any]) -> str:
     """What a file holds, in a few words."""
     parts = [
-        f"{known['frames']} frames" if known.get("media") == "video" else "",
+        counted(known["frames"], "frame") if known.get("media") == "video" else "",
         f"{known['fps']:g} fps" if known.get("fps") else "",
         f"{known['duration_s']:g} s" if known.get("duration_s") else "",
         f"{known['width']}x{known['height']}" if known.get("width") else "",

@@ -124,7 +124,8 @@ def _look_once(parts: Parts, answered: Event, job: str | None) -> None:
     elif only is not None:
         terminal.say(f"{terminal.safe(only.id)} {words.verdict(only)}: nothing to do")
     set_rows = sum(found.before != found.after for found in told.values())
-    terminal.remark(f"{len(told)} jobs looked at, {set_rows} rows set.")
+    looked, written = words.counted(len(told), "job"), words.counted(set_rows, "row")
+    terminal.remark(f"{looked} looked at, {written} set.")
 
 
 def look(parts: Parts, answered: Event, only: str | None) -> Findings:

@@ -33,6 +33,12 @@ def short(seconds: float) -> str:
     return "0s"
 
 
+def counted(number: int | None, thing: str) -> str:
+    """A number of things: "1 frame", "72 frames", "unknown frames"."""
+    shown = "unknown" if number is None else str(number)
+    return f"{shown} {thing}" if number == 1 else f"{shown} {thing}s"
+
+
 def ago(instant: float, now: float) -> str:
     """How long ago it was."""
     return f"{duration(now - instant)} ago"

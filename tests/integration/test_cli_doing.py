@@ -143,7 +143,7 @@ def test_once_sets_right_what_is_wrong_and_says_so(database: str, tmp_path: Path
         assert rows.row(ids[Outcome.SUCCESS])["status"] == "queued"
         rest = reconciler("once", *flags)
         assert f"{ids[Outcome.SUCCESS]}  queued → completed" in rest.stdout
-        assert "1 jobs looked at, 1 rows set" in rest.stderr
+        assert "1 job looked at, 1 row set" in rest.stderr
         assert fits(one.stdout + rest.stdout)
         assert rows.row(ids[Outcome.SUCCESS])["status"] == "completed"
         again = reconciler("once", ids[Outcome.SUCCESS], *flags)

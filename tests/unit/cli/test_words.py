@@ -41,6 +41,11 @@ def test_a_short_duration_has_one(seconds: float, said: str) -> None:
     assert words.short(seconds) == said
 
 
+def test_things_are_counted() -> None:
+    said = [words.counted(number, "frame") for number in (0, 1, 2, None)]
+    assert said == ["0 frames", "1 frame", "2 frames", "unknown frames"]
+
+
 def test_another_day_is_told_with_its_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
