@@ -58,7 +58,7 @@ class ServerSettings(Section):
     token: Secret | None = None
     #: A file of certificates (PEM) to trust for https, instead of the system's.
     tls_ca: Folder | None = None
-    #: ComfyUI's output directory as seen here. None = its files are not inspected.
+    #: ComfyUI's output directory as seen here. None: the service refuses to start without.
     output_dir: Folder | None = None
     #: The same directory as applications see it; default: `output_dir`. See `stored_path_of`.
     stored_path: str | None = Field(default=None, validate_default=True)
