@@ -84,7 +84,7 @@ def log_error(error: Exception) -> None:
 def _stamper(as_json: bool) -> Processor:
     if as_json:
         return structlog.processors.TimeStamper(fmt="iso", utc=True)
-    return structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False)
+    return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
 
 
 def _json() -> list[Processor]:
@@ -97,13 +97,18 @@ def _console(colors: bool) -> list[Processor]:
         # Not rich's: it shows local variables, and passwords among them.
         exception_formatter=structlog.dev.plain_traceback,
     )
-    return [_printable_values, renderer]
+    return [_for_people, renderer]
 
 
-def _printable_values(
+def _for_people(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Values come from outside: nothing in them may reach the terminal as a command."""
+    """Values come from outside: nothing in them may reach the terminal as a command.
+
+    Which module of ours speaks is no news for people; which library does, is.
+    """
+    if str(event.get("logger", "")).startswith("reconciler."):
+        del event["logger"]
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = printable(value, MAX_VALUE)

@@ -75,6 +75,17 @@ def test_a_console_line_is_plain(stderr: Callable[[], str]) -> None:
     assert not logs.is_json()
 
 
+def test_people_are_told_which_library_speaks_and_not_which_module(
+    stderr: Callable[[], str],
+) -> None:
+    logs.set_up("info", "console")
+    structlog.get_logger("reconciler.service").info("watching")
+    logging.getLogger("urllib3").warning("retrying")
+    ours, theirs = stderr().splitlines()
+    assert "reconciler.service" not in ours
+    assert "urllib3" in theirs
+
+
 def test_colours_only_on_a_terminal_that_wants_them(
     monkeypatch: pytest.MonkeyPatch, stderr: Callable[[], str]
 ) -> None:
