@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -66,7 +66,8 @@ class FileEvidence:
                 is_main = output is main or (main is None and output is found[0])
                 answer = self._answer(server, output.path)
                 shown = server.stored_path(output.path)
-                files.append(self._file(record.job, shown, answer, is_main, None))
+                file = self._file(record.job, shown, answer, is_main, None)
+                files.append(replace(file, prompt_id=output.tag_prompt_id))
         return tuple(files)
 
     def _may_be_bare(self, job: Job, output: OutputRecord) -> bool:

@@ -5,27 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 import psycopg2.extras
 
 from reconciler.errors import DatabaseError
+from reconciler.settings.postgres import masked_dsn
 
 Cursor = psycopg2.extras.RealDictCursor
-
-
-def without_password(url: str) -> str:
-    """The database URL as it may be shown."""
-    if "://" not in url:
-        return " ".join(
-            "password=***" if part.startswith("password=") else part for part in url.split()
-        )
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    netloc = parts.netloc.replace(f":{parts.password}@", ":***@")
-    return urlunsplit(parts._replace(netloc=netloc))
 
 
 def explain(error: psycopg2.Error, url: str) -> str:
@@ -43,7 +30,7 @@ def explain(error: psycopg2.Error, url: str) -> str:
         "remaining connection slots": "raise max_connections, or close other clients",
     }
     hint = next((h for needle, h in hints.items() if needle in words), "see `reconciler doctor`")
-    return f"database {without_password(url)}: {words}. What to do: {hint}."
+    return f"database {masked_dsn(url)}: {words}. What to do: {hint}."
 
 
 class Connection:
