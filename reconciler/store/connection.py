@@ -17,7 +17,7 @@ Cursor = psycopg2.extras.RealDictCursor
 
 def explain(error: psycopg2.Error, url: str) -> str:
     """What went wrong with the database, where, and what to do."""
-    words = str(error).strip().replace("\n", " ") or type(error).__name__
+    words = " ".join(str(error).split()).rstrip(".?") or type(error).__name__
     hints = {
         "password authentication failed": "check user and password in the database URL",
         "Connection refused": "is Postgres running there, and does it listen on that address?",
@@ -30,7 +30,7 @@ def explain(error: psycopg2.Error, url: str) -> str:
         "remaining connection slots": "raise max_connections, or close other clients",
     }
     hint = next((h for needle, h in hints.items() if needle in words), "see `reconciler doctor`")
-    return f"database {masked_dsn(url)}: {words}. What to do: {hint}."
+    return f"database {masked_dsn(url)}: {words}. What to do: {hint}"
 
 
 class Connection:

@@ -293,11 +293,11 @@ def test_a_database_that_nobody_prepared(database: str) -> None:
 
 
 def test_an_unreachable_database_is_one_clear_message() -> None:
-    url = "postgresql://me:secret@127.0.0.1:1/nowhere"
+    url = "postgresql://me:se?cret@127.0.0.1:1/nowhere"
     done = reconciler("status", "--database", url)
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith("error: database postgresql://me:***@127.0.0.1:1/nowhere")
+    assert done.stderr.startswith("error: database user=me password=*** dbname=nowhere")
     assert "Traceback" not in done.stderr
     everything = reconciler("status", "--database", url, "--log-level", "debug")
     assert "Traceback" in everything.stderr
-    assert "secret" not in done.stderr + everything.stderr
+    assert "cret" not in done.stderr + everything.stderr
