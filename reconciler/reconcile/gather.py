@@ -43,9 +43,12 @@ class Gatherer:
     #: Since when this reconciler has been watching, by the database's clock.
     watching_since: float
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
+    #: What `look` found of the output directory of each server.
+    _storage: dict[str, bool] = field(default_factory=dict)
 
     def look(self, names: Collection[str]) -> None:
         """Looks at these servers, all at once: a slow one delays the pass by its time-out only."""
+        self._storage.clear()
         for server in self.servers.values():
             server.fresh = False
         wanted = [self.servers[name] for name in names if name in self.servers]
@@ -87,10 +90,13 @@ class Gatherer:
         evidence = tuple(self._prompt_evidence(record, prompt) for prompt in prompts)
         since, how = self._unreachable(prompts)
         absent = any(p.place is Place.ABSENT and p.ending is None for p in evidence)
+        # Only storage that is there AFTER files were looked for says that they are missing. Where
+        # none was looked for, since the prompts wait or run, one question for each look will do.
+        by_files = absent or any(p.ending is not None for p in evidence)
         return Evidence(
             prompts=evidence,
             tagged_outputs=self.files.tagged(record, prompts) if absent else (),
-            storage_healthy=self._storage_healthy(prompts),
+            storage_healthy=self._storage_healthy(prompts, again=by_files),
             unreachable_since=since,
             unreachable_how=how,
             watching_since=self.watching_since,
@@ -278,10 +284,14 @@ class Gatherer:
         latest = max(down, key=lambda record: record.unreachable_since or 0.0)
         return latest.unreachable_since, latest.unreachable_how
 
-    def _storage_healthy(self, prompts: list[PromptRecord]) -> bool:
+    def _storage_healthy(self, prompts: list[PromptRecord], *, again: bool = True) -> bool:
+        """Whether the output directories are there; once for each look is enough if not `again`."""
         names = {prompt.server for prompt in prompts if prompt.server in self.servers}
         asked = [self.servers[name] for name in names if name] or list(self.servers.values())
-        return all(server.storage_healthy(self.store.outputs.of_server) for server in asked)
+        for server in asked:
+            if again or server.name not in self._storage:
+                self._storage[server.name] = server.storage_healthy(self.store.outputs.of_server)
+        return all(self._storage[server.name] for server in asked)
 
 
 def _began_after(ended: EndedPrompt, record: JobRecord) -> bool:

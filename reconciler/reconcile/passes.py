@@ -21,6 +21,9 @@ from reconciler.store.records import Event, JobRecord, RowChange
 
 log = structlog.get_logger(__name__)
 
+#: By how much the stored time to go may be off before it is stored anew.
+ETA_TOLERANCE = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -45,6 +48,9 @@ class PassReport:
     decisions: dict[str, Decision] = field(default_factory=dict)
     #: When the oldest open job was opened; None where no job is open.
     oldest_open: float | None = None
+    #: What only our own state is to say anew (a place in the queue): written together at the end,
+    #: since each end moves all that wait behind it, and rows come first.
+    states: list[tuple[JobRecord, RowChange]] = field(default_factory=list)
 
 
 @dataclass
@@ -89,6 +95,8 @@ class Reconciler:
         estimator = Estimator(records, gatherer.servers, gatherer.live, self.clock, self.policy)
         for record in records:
             self._judge(record, report, estimator)
+        if report.states:
+            self.store.jobs.write_states(report.states)
         return report
 
     def _admit(self, records: list[JobRecord]) -> list[JobRecord]:
@@ -151,7 +159,9 @@ class Reconciler:
         change = _change(record, decision, progress)
         touch_row = _touches_row(record, change)
         event = _event(record, decision, change)
-        if not touch_row and event is None and not _state_differs(record, change):
+        if not touch_row and event is None:
+            if _state_differs(record, change):
+                report.states.append((record, change))
             return
         if not self.store.jobs.write(record, change, event, touch_row=touch_row):
             report.conflicts += 1
@@ -241,7 +251,9 @@ def _touches_row(record: JobRecord, change: RowChange) -> bool:
 
 
 def _state_differs(record: JobRecord, change: RowChange) -> bool:
-    eta_moved = abs((change.eta_s or 0.0) - (record.eta_s or 0.0)) >= 1.0
+    before_s, after_s = record.eta_s or 0.0, change.eta_s or 0.0
+    # It moves with every second; nobody needs minutes to be exact to the second.
+    eta_moved = abs(after_s - before_s) >= max(1.0, ETA_TOLERANCE * before_s)
     return eta_moved or (
         record.stage,
         record.queue_position,

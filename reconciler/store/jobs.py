@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg2 import sql
-from psycopg2.extras import Json
+from psycopg2.extras import Json, execute_batch
 
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.store.clean import clean_json, clean_text
@@ -175,27 +175,19 @@ class JobStore:
                 cursor.execute(*self._write_row(record, change))
                 if cursor.fetchone() is None:
                     return False
-            cursor.execute(
-                query("write_state"),
-                {
-                    "job_id": job.id,
-                    "attempt": job.attempt,
-                    "status": change.status.value,
-                    "failure": change.failure.value if change.failure else None,
-                    "stage": change.stage,
-                    "server": change.server,
-                    "queue_position": change.queue_position,
-                    "progress": change.progress,
-                    "eta_s": change.eta_s,
-                    "rule": change.rule,
-                    "reason": clean_text(change.reason),
-                },
-            )
+            cursor.execute(query("write_state"), _state(record, change))
             if event is not None:
                 _add_event(cursor, job, event)
             else:
                 cursor.execute(query("notify"), {"payload": f"job {job.id}"[:200]})
         return True
+
+    def write_states(self, states: list[tuple[JobRecord, RowChange]]) -> None:
+        """Writes what does not touch the rows and is no news: one transaction, one hint."""
+        values = [_state(record, change) for record, change in states]
+        with self._connection.transaction() as cursor:
+            execute_batch(cursor, query("write_state"), values)
+            cursor.execute(query("notify"), {"payload": f"{len(values)} jobs"})
 
     def add_event(self, job: Job, event: Event) -> None:
         """Adds to the story without changing anything."""
@@ -257,6 +249,22 @@ def _assigned(record: JobRecord, change: RowChange) -> dict[str, object]:
     if change.status.is_final and not record.job.status.is_final:
         values["completed_at"] = _NOW
     return values
+
+
+def _state(record: JobRecord, change: RowChange) -> dict[str, object]:
+    return {
+        "job_id": record.job.id,
+        "attempt": record.job.attempt,
+        "status": change.status.value,
+        "failure": change.failure.value if change.failure else None,
+        "stage": change.stage,
+        "server": change.server,
+        "queue_position": change.queue_position,
+        "progress": change.progress,
+        "eta_s": change.eta_s,
+        "rule": change.rule,
+        "reason": clean_text(change.reason),
+    }
 
 
 def _one(cursor: Cursor) -> Mapping[str, Any]:
