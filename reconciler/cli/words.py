@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from reconciler.cli.terminal import safe
@@ -15,6 +16,8 @@ def duration(seconds: float) -> str:
     """Two units at most: "0.4 s", "42 s", "4 min 12 s", "3 h", "2 d 5 h"."""
     if seconds < 9.95:
         return f"{max(seconds, 0.0):.1f} s".replace(".0 s", " s")
+    if not math.isfinite(seconds):
+        return "for ever"
     left = round(seconds)
     parts: list[str] = []
     for unit, size in _UNITS:
@@ -26,6 +29,8 @@ def duration(seconds: float) -> str:
 
 def short(seconds: float) -> str:
     """One unit, for a column: "42s", "4m", "3h", "12d"."""
+    if not math.isfinite(seconds):
+        return "∞"
     left = max(round(seconds), 0)
     for unit, size in _UNITS:
         if left >= size:

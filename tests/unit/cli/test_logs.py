@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import structlog
@@ -22,16 +22,9 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What was written on stderr since the last call; logging is as it was afterwards."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield lambda: capsys.readouterr().err
-    root.handlers[:] = before
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    logging.getLogger("alembic").setLevel(logging.NOTSET)
-    structlog.reset_defaults()
+def stderr(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What was written on stderr since the last call."""
+    return lambda: capsys.readouterr().err
 
 
 def lines(text: str) -> list[dict[str, object]]:

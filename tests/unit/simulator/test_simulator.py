@@ -23,8 +23,22 @@ from reconciler.simulator.life import WORKER_NAME
 from tests.contract.talk import DEADLINE_S, Server, images_graph, wait_until
 
 
+def workers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == WORKER_NAME}
+
+
+#: Workers of simulators that other tests of this process keep running.
+others: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def only_ours() -> None:
+    others.clear()
+    others.update(workers())
+
+
 def worker_count() -> int:
-    return sum(1 for thread in threading.enumerate() if thread.name == WORKER_NAME)
+    return len(workers() - others)
 
 
 def is_refused(server: Server) -> bool:
