@@ -17,7 +17,7 @@ $(READY): setup.py constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(READY) ## Watch a dozen jobs end in every way (simulated ComfyUI, real Postgres, real files; under 90 s)
+demo: $(READY) ## Watch 17 jobs end in every way (simulated ComfyUI, real Postgres, real files; under 90 s)
 	$(BIN)/reconciler demo $(ARGS)
 
 run: $(READY) ## Run the service: make run ARGS="--server http://127.0.0.1:8188 --output-dir DIR"
@@ -39,7 +39,7 @@ contract: $(READY) ## Run the contract tests; against a real ComfyUI with COMFYU
 	$(BIN)/python -m pytest -m contract tests/contract $(ARGS)
 
 docs: $(READY) ## Write the decision table in docs/ from the code
-	$(BIN)/python -m reconciler.core.table
+	$(BIN)/python -c 'from pathlib import Path; from reconciler.core.table import embed; page = Path("docs/decisions.md"); page.write_text(embed(page.read_text(encoding="utf-8")), encoding="utf-8")'
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .demo
