@@ -22,31 +22,31 @@ def _spread(number: int) -> tuple[float, ...]:
     return tuple(ROUND_PAUSE_S * (n + 0.5) / number for n in range(number))
 
 
-#: Under six minutes. A round of the poller takes two minutes with 200 jobs.
+#: About six minutes. A round of the poller takes two minutes and more with 200 jobs.
 WHOLE = Plan(
     ours=(
         Load(open_jobs=0, ends=0, seconds=(), rest_s=30.0),
-        Load(open_jobs=1, ends=30, seconds=(0.3,), rest_s=20.0),
+        Load(open_jobs=1, ends=30, seconds=(0.3,), rest_s=10.0),
         Load(open_jobs=20, ends=100, seconds=(0.3,), rest_s=30.0),
         Load(open_jobs=200, ends=30, seconds=(0.5,), rest_s=20.0),
     ),
     polled=(
         Load(open_jobs=1, ends=10, seconds=_spread(10), rest_s=20.0),
         Load(open_jobs=20, ends=25, seconds=(1.5,), rest_s=30.0),
-        Load(open_jobs=200, ends=20, seconds=(0.7,), rest_s=20.0, patience_s=125.0),
+        Load(open_jobs=200, ends=20, seconds=(0.7,), rest_s=10.0, patience_s=115.0),
     ),
 )
 #: Under 90 s: enough to see whether something broke, not to quote.
 QUICK = Plan(
     ours=(
-        Load(open_jobs=0, ends=0, seconds=(), rest_s=5.0),
+        Load(open_jobs=0, ends=0, seconds=(), rest_s=4.0),
         Load(open_jobs=1, ends=5, seconds=(0.3,), rest_s=3.0),
-        Load(open_jobs=20, ends=15, seconds=(0.2,), rest_s=5.0),
+        Load(open_jobs=20, ends=12, seconds=(0.2,), rest_s=4.0),
         Load(open_jobs=200, ends=5, seconds=(0.2,), rest_s=3.0),
     ),
     polled=(
-        Load(open_jobs=1, ends=3, seconds=_spread(3), rest_s=5.0, patience_s=10.0),
-        Load(open_jobs=20, ends=8, seconds=(0.7,), rest_s=5.0, patience_s=10.0),
-        Load(open_jobs=200, ends=5, seconds=(0.3,), rest_s=5.0, patience_s=5.0),
+        Load(open_jobs=1, ends=3, seconds=_spread(3), rest_s=4.0, patience_s=10.0),
+        Load(open_jobs=20, ends=6, seconds=(0.7,), rest_s=4.0, patience_s=8.0),
+        Load(open_jobs=200, ends=5, seconds=(0.3,), rest_s=4.0, patience_s=4.0),
     ),
 )

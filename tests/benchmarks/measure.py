@@ -20,6 +20,8 @@ from tests.benchmarks.watcher import Watcher, inspected_at
 
 #: The first prompt runs until all others are queued and known to everybody; it is not measured.
 _FIRST_S, _FIRST_PER_JOB_S = 3.0, 0.04
+#: Between the last submission and the rest, in seconds.
+_SETTLE_S = 2.0
 #: Files that are inspected once more, with nothing else going on, to know what a decode takes.
 _DECODED_AGAIN = 9
 
@@ -62,10 +64,11 @@ class Reaction:
 
 @dataclass(frozen=True)
 class Phase:
-    """What ComfyUI served in so many seconds."""
+    """What ComfyUI served in so many seconds, in which so many prompts ended."""
 
     traffic: Traffic
     over_s: float
+    ends: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def measure(contender: Contender, load: Load, place: Place) -> Measurement:
     with _set_up(contender, load, place) as (application, proxy, pid):
         busy, ends = _end_prompts(application, proxy, load)
         now = time.time()
-        meter, counting = Meter(pid, place.database_url), _Counting(proxy)
+        meter, counting = Meter(pid, place.database_url), _Counting(application, proxy)
         time.sleep(load.rest_s)
         rest, cost = counting.read(), meter.read()
         _check_rows(application)
@@ -119,29 +122,33 @@ def _end_prompts(
     """What was served while prompts ended, and the ends."""
     if not load.open_jobs:
         time.sleep(_FIRST_S)  # what a start costs is not what idling costs
-        return _Counting(proxy).read(), []
+        return _Counting(application, proxy).read(), []
     first = application.submit(_FIRST_S + load.open_jobs * _FIRST_PER_JOB_S)
     application.fill(load.open_jobs)
     application.keep_open(load.open_jobs, until_ended=1)
-    counting = _Counting(proxy)
+    counting = _Counting(application, proxy)
     application.keep_open(load.open_jobs, until_ended=1 + load.ends)
     busy = counting.read()
     application.wait_until_running(application.block())
     application.close_late(load.patience_s)
     application.fill(load.open_jobs)
+    time.sleep(_SETTLE_S)
     return busy, [end for end in application.ended().values() if end.prompt_id != first]
 
 
 class _Counting:
     """Counts from its making until `read`."""
 
-    def __init__(self, proxy: CountingProxy) -> None:
-        self._proxy = proxy
+    def __init__(self, application: Application, proxy: CountingProxy) -> None:
+        self._application, self._proxy = application, proxy
+        self._ends = len(application.ended())
         self._began, self._began_s = proxy.traffic(), time.monotonic()
 
     def read(self) -> Phase:
         """What was served since the beginning."""
-        return Phase(self._proxy.traffic() - self._began, time.monotonic() - self._began_s)
+        ends = len(self._application.ended()) - self._ends
+        served = self._proxy.traffic() - self._began
+        return Phase(served, time.monotonic() - self._began_s, ends)
 
 
 def _reaction(

@@ -37,8 +37,7 @@ def show(console: Console, ours: list[Measurement], polled: list[Measurement]) -
     ]
     if late:
         console.print(f"Rows not right yet, counted with the time so far: {'; '.join(late)}.")
-    console.print(_traffic("At rest: one prompt running, the others waiting", pairs, "rest"))
-    console.print(_traffic("While prompts end", pairs, "busy"))
+    console.print(_served(pairs))
 
 
 def show_costs(console: Console, measurements: list[Measurement]) -> None:
@@ -59,7 +58,8 @@ def show_costs(console: Console, measurements: list[Measurement]) -> None:
 
 
 def _reactions(pairs: list[tuple[Measurement, Measurement]]) -> Table:
-    table = _table("Reaction: prompt end to row right, in seconds (99 %: the longest if n < 100)")
+    table = _table("Prompt end to row right, in seconds")
+    table.caption = "99 %: the longest, where n < 100"
     for title in ("open jobs", "", "n", "median", "99 %"):
         table.add_column(title, justify="right")
     for ours, polled in pairs:
@@ -83,44 +83,49 @@ def _ratio(slow: list[float], fast: list[float]) -> str:
     return f"{tail(slow) / tail(fast):.0f}"
 
 
-def _traffic(title: str, pairs: list[tuple[Measurement, Measurement]], phase: str) -> Table:
-    table = _table(f"{title}: what ComfyUI serves per minute")
-    for column in ("open jobs", "", "ends", "requests", "kB", "of which"):
-        table.add_column(column, justify="left" if column == "of which" else "right")
+def _served(pairs: list[tuple[Measurement, Measurement]]) -> Table:
+    """The poller asks the same whether prompts end or not; the reconciler asks when they do."""
+    table = _table("What ComfyUI serves in a minute")
+    for title in ("open jobs", "", "r at rest", "kB at rest", "+ r", "+ kB", "r", "kB"):
+        table.add_column(title, justify="right")
     for ours, polled in pairs:
-        kinds: dict[str, Phase] = {
-            "reconciler": getattr(ours, phase),
-            "poller": getattr(polled, phase),
-        }
-        for what, one in kinds.items():
-            ends = sum(one.traffic.requests.values())
-            table.add_row(
-                str(ours.load.open_jobs),
-                what,
-                "",
-                f"{ends * 60 / one.over_s:.1f}",
-                f"{_kb_per_minute(one):.1f}",
-                _kinds(one),
-            )
-        requests = [sum(one.traffic.requests.values()) / one.over_s for one in kinds.values()]
-        kb = [_kb_per_minute(one) for one in kinds.values()]
-        table.add_row("", "ratio", "", _times(requests), _times(kb), "")
+        rest, adds = _rates(ours)
+        mine, theirs = (rest[0] + adds[0], rest[1] + adds[1]), _rates(polled)[0]
+        number = str(ours.load.open_jobs)
+        table.add_row(number, "reconciler", *_words(rest), *_words(adds), *_words(mine))
+        table.add_row(number, "poller", *_words(theirs), "-", "-", *_words(theirs))
+        at_rest, with_one = _times(theirs, rest), _times(theirs, mine)
+        table.add_row("", "ratio", *at_rest, "", "", *with_one)
         table.add_section()
+    table.caption = (
+        "r: requests; +: what each prompt adds that is submitted and ends;"
+        " last two: a minute with one such prompt"
+    )
     return table
 
 
-def _kb_per_minute(phase: Phase) -> float:
-    return phase.traffic.served_bytes / 1e3 * 60 / phase.over_s
+def _rates(measured: Measurement) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Requests and kB: a minute at rest, and what each prompt that ended added to that."""
+    rest, busy = _total(measured.rest), _total(measured.busy)
+    share = measured.busy.over_s / measured.rest.over_s
+    minute, ends = 60 / measured.rest.over_s, max(measured.busy.ends, 1)
+    adds = [(b - r * share) / ends for r, b in zip(rest, busy, strict=True)]
+    return (rest[0] * minute, rest[1] * minute), (adds[0], adds[1])
 
 
-def _times(values: list[float]) -> str:
-    return f"{values[1] / values[0]:.0f}" if values[0] else "-"
+def _total(phase: Phase) -> tuple[float, float]:
+    return sum(phase.traffic.requests.values()), phase.traffic.served_bytes / 1e3
 
 
-def _kinds(phase: Phase) -> str:
-    counted = phase.traffic.requests.most_common()
-    return ", ".join(f"{count * 60 / phase.over_s:.1f} {kind}" for kind, count in counted)
+def _words(rates: tuple[float, float]) -> tuple[str, str]:
+    return f"{rates[0]:.1f}", f"{rates[1]:,.1f}"
+
+
+def _times(theirs: tuple[float, float], ours: tuple[float, float]) -> list[str]:
+    return [f"{t / o:,.0f}" if o else "-" for t, o in zip(theirs, ours, strict=True)]
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.caption_justify = "left"
+    return table
