@@ -7,7 +7,8 @@ ReconcilerError
 │   ├── ServerTimeout        it listens, and did not answer in time: no evidence of anything
 │   └── ServerAnswer         it answered with something that is not what was asked for
 ├── DatabaseError            Postgres cannot be reached, refuses us, or lacks what we need
-│   └── TableError           the jobs table lacks a column that is needed
+│   ├── TableError           the jobs table lacks a column that is needed
+│   └── StatementRefused     Postgres refused one statement for what is in it (a CHECK, a trigger)
 ├── OutputError              an output file or directory cannot be used
 │   └── OutsideOutput        a name or link that leaves the output directory
 └── InspectionError          the inspection itself could not be run (not: the file is damaged)
@@ -44,6 +45,10 @@ class DatabaseError(ReconcilerError):
 
 class TableError(DatabaseError):
     """The jobs table lacks a column that is needed, or has one of an unusable type."""
+
+
+class StatementRefused(DatabaseError):
+    """Postgres refused one statement for what is in it: a CHECK, a trigger, a type. Others work."""
 
 
 class OutputError(ReconcilerError):

@@ -11,7 +11,7 @@ from reconciler.core.case import Decision
 from reconciler.core.decide import decide
 from reconciler.core.jobs import Status
 from reconciler.core.policy import Policy
-from reconciler.errors import OutsideOutput, ServerError
+from reconciler.errors import DatabaseError, OutsideOutput, ServerError, StatementRefused
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.progress import Estimator, Progress
@@ -46,6 +46,8 @@ class PassReport:
     conflicts: int = 0
     #: Decision by job, for `reconciler once`.
     decisions: dict[str, Decision] = field(default_factory=dict)
+    #: Jobs that could not be judged or written.
+    troubled: set[str] = field(default_factory=set)
     #: When the oldest open job was opened; None where no job is open.
     oldest_open: float | None = None
     #: What only our own state is to say anew (a place in the queue): written together at the end,
@@ -63,6 +65,8 @@ class Reconciler:
     policy: Policy
     #: How long after a verdict a late success is looked for, in seconds.
     late_s: float
+    #: Jobs that could not be judged or written, and why: told once.
+    _troubled: dict[str, str] = field(default_factory=dict)
 
     def run_pass(
         self,
@@ -94,7 +98,8 @@ class Reconciler:
         gatherer = self.gatherer
         estimator = Estimator(records, gatherer.servers, gatherer.live, self.clock, self.policy)
         for record in records:
-            self._judge(record, report, estimator)
+            self._judge_alone(record, report, estimator)
+        self._troubled = {job: self._troubled[job] for job in report.troubled}
         if report.states:
             self.store.jobs.write_states(report.states)
         return report
@@ -145,6 +150,28 @@ class Reconciler:
                 if prompt.prompt_id == record.row_prompt_id:
                     prompt.attempt, prompt.missing_looks, prompt.missing_since = attempt, 0, None
                     prompt.last_sign_at = self.clock.now()
+        return True
+
+    def _judge_alone(self, record: JobRecord, report: PassReport, estimator: Estimator) -> None:
+        """Judges one job, whose troubles are its own: the others must not wait for it."""
+        try:
+            self._judge(record, report, estimator)
+            return
+        except StatementRefused as error:
+            self._note_trouble(record.job.id, str(error))
+        except DatabaseError:
+            raise
+        except Exception as error:
+            if self._note_trouble(record.job.id, f"{type(error).__name__}: {error}"):
+                log.exception("a defect: please report it", job=record.job.id)
+        report.troubled.add(record.job.id)
+
+    def _note_trouble(self, job_id: str, words: str) -> bool:
+        """Logs why a job cannot be judged or written; True if it is news."""
+        if self._troubled.get(job_id) == words:
+            return False
+        self._troubled[job_id] = words
+        log.error("job left as it was", job=job_id, error=clean_text(words, 500))
         return True
 
     def _judge(self, record: JobRecord, report: PassReport, estimator: Estimator) -> None:

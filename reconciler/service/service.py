@@ -131,6 +131,10 @@ class Service:
                 self._stopping.wait(min(wait_s, watchdog_s or wait_s))
                 wait_s = min(wait_s * 2, DATABASE_RETRY_S[1])
                 self._inbox.put(EVERYTHING)
+            except Exception:  # a defect of ours must not end the watching of everything else
+                log.exception("a defect: please report it; trying again", wait_s=wait_s)
+                self._stopping.wait(min(wait_s, watchdog_s or wait_s))
+                wait_s = min(wait_s * 2, DATABASE_RETRY_S[1])
 
     def _turn(self) -> None:
         """Waits for hints or the time, and does what they ask for."""

@@ -9,10 +9,19 @@ from collections.abc import Iterator
 import psycopg2
 import psycopg2.extras
 
-from reconciler.errors import DatabaseError
+from reconciler.errors import DatabaseError, StatementRefused
 from reconciler.settings.postgres import masked_dsn
 
 Cursor = psycopg2.extras.RealDictCursor
+
+#: What Postgres says of a statement's content; the connection and other statements are well.
+_OF_ONE_STATEMENT = (
+    psycopg2.IntegrityError,
+    psycopg2.DataError,
+    psycopg2.InternalError,
+    psycopg2.ProgrammingError,
+    psycopg2.NotSupportedError,
+)
 
 
 def explain(error: psycopg2.Error, url: str) -> str:
@@ -75,7 +84,9 @@ class Connection:
             except psycopg2.Error as error:
                 if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
                     self.close()
-                raise DatabaseError(explain(error, self.url)) from error
+                refused = isinstance(error, _OF_ONE_STATEMENT)
+                kind = StatementRefused if refused else DatabaseError
+                raise kind(explain(error, self.url)) from error
 
     def close(self) -> None:
         """Closes the connection; the next transaction would open another."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from reconciler.comfyui.values import QueuedPrompt
@@ -408,4 +410,40 @@ def test_with_one_server_down_an_unknown_prompt_is_not_lost(database: str, tmp_p
     bench.servers["one"].failing = ServerTimeout("slow")
     bench.passes(6)
     assert bench.says(job) == ("processing", None)
+    bench.close()
+
+
+def test_a_row_that_refuses_its_verdict_holds_up_no_other(database: str, tmp_path: Path) -> None:
+    with closing(psycopg2.connect(database)) as connection, connection, connection.cursor() as by:
+        by.execute(
+            "create table production_jobs (id serial primary key, comfyui_job_id text,"
+            " status text default 'queued' check (status <> 'completed'), error text)"
+        )
+    bench = Bench(database, tmp_path)
+    stubborn, other = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    bench.server.end(P1, success(bench.image("a.png")))
+    bench.server.end(P2, error())
+    bench.passes(3)
+    assert bench.says(other) == ("failed", "execution_error")
+    assert bench.says(stubborn)[0] == "processing"
+    bench.sql("alter table production_jobs drop constraint production_jobs_status_check")
+    bench.run_pass()
+    assert bench.says(stubborn) == ("completed", None)
+    bench.close()
+
+
+def test_a_row_of_strange_values_holds_up_no_other(database: str, tmp_path: Path) -> None:
+    with closing(psycopg2.connect(database)) as connection, connection, connection.cursor() as by:
+        by.execute(
+            "create table production_jobs (id serial primary key, comfyui_job_id text,"
+            " status text default 'queued', error text, frames text)"
+        )
+    bench = Bench(database, tmp_path)
+    odd = bench.insert(comfyui_job_id=P1, frames="many")
+    other = bench.insert(comfyui_job_id=P2)
+    bench.server.run(P1)
+    bench.server.end(P2, error())
+    bench.passes(2)
+    assert bench.says(other) == ("failed", "execution_error")
+    assert bench.says(odd)[0] == "queued"
     bench.close()
