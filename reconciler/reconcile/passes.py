@@ -90,9 +90,10 @@ class Reconciler:
         self.gatherer.link(records, search_history=search_history)
         if only is not None:
             records = [record for record in records if record.job.id == only]
-        live = [r for r in records if not r.job.status.is_final or search_history]
-        self.gatherer.place(live)
-        self.gatherer.place([r for r in records if r not in live], ask_history=False)
+        asked = [r for r in records if search_history or not r.job.status.is_final]
+        self.gatherer.place(asked)
+        rest = [] if search_history else [r for r in records if r.job.status.is_final]
+        self.gatherer.place(rest, ask_history=False)
         opened = [r.job.opened_at for r in records if not r.job.status.is_final]
         report = PassReport(oldest_open=min(opened, default=None))
         gatherer = self.gatherer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from reconciler.core.case import Decision, Stage
 from reconciler.core.estimate import Work, expected_s, left_s, percent, wait_s
@@ -39,6 +40,7 @@ class Estimator:
         self._clock = clock
         self._policy = policy
         self._by_prompt = {p.prompt_id: (r, p) for r in records for p in r.prompts}
+        self._sums: dict[str, list[float]] = {}
 
     def estimate(self, record: JobRecord, decision: Decision) -> Progress:
         """What row and state may say about progress under this decision."""
@@ -87,11 +89,17 @@ class Estimator:
             for record, other in filter(None, running)
         ]
         place, position, _ = server.find(prompt.prompt_id)
-        ahead = server.queue.pending[: (position or 1) - 1] if place is Place.PENDING else ()
-        return wait_s(
-            [self._expected_of(queued.prompt_id) for queued in ahead],
-            max(filter(None, left), default=0.0),
-        )
+        ahead_s = self._ahead_s(server, position or 1) if place is Place.PENDING else 0.0
+        return wait_s([ahead_s], max(filter(None, left), default=0.0))
+
+    def _ahead_s(self, server: WatchedServer, position: int) -> float:
+        """Seconds that all before this position take. Summed up once: long queues are asked for
+        each of their prompts."""
+        sums = self._sums.get(server.name)
+        if sums is None:
+            expected = (self._expected_of(queued.prompt_id) for queued in server.queue.pending)
+            sums = self._sums[server.name] = list(accumulate(expected, initial=0.0))
+        return sums[min(position, len(sums)) - 1]  # a second look may have found more
 
     def _expected_of(self, prompt_id: str) -> float:
         record, _ = self._by_prompt.get(prompt_id, (None, None))
