@@ -42,7 +42,7 @@ QUICK = Plan(
         Load(open_jobs=0, ends=0, seconds=(), rest_s=4.0),
         Load(open_jobs=1, ends=5, seconds=(0.3,), rest_s=3.0),
         Load(open_jobs=20, ends=12, seconds=(0.2,), rest_s=4.0),
-        Load(open_jobs=200, ends=5, seconds=(0.2,), rest_s=3.0),
+        Load(open_jobs=200, ends=5, seconds=(0.5,), rest_s=2.0),
     ),
     polled=(
         Load(open_jobs=1, ends=3, seconds=_spread(3), rest_s=4.0, patience_s=10.0),

@@ -1,0 +1,112 @@
+"""Passes over a long queue: what one end moves is written at once, and only where it moved."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from reconciler.comfyui.values import QueuedPrompt
+from reconciler.reconcile.passes import ETA_TOLERANCE
+from tests.integration.reconciling import Bench, success
+
+WAITING = 5
+
+
+@pytest.fixture
+def bench(database: str, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(database, tmp_path)
+    yield bench
+    bench.close()
+
+
+def states(bench: Bench) -> list[dict[str, Any]]:
+    return bench.sql(
+        "select s.* from reconciler.job_state s join production_jobs j on j.id::text = s.job_id"
+        " where j.status = 'queued' order by s.queue_position"
+    )
+
+
+def fill(bench: Bench) -> None:
+    """One prompt runs, the others wait; all of them are known."""
+    for number in range(WAITING + 1):
+        bench.insert(comfyui_job_id=f"p{number}", frames=24)
+    bench.server.pending = [QueuedPrompt(f"p{n}", float(n)) for n in range(1, WAITING + 1)]
+    bench.server.run("p0")
+    bench.passes(2)
+
+
+def test_who_waits_longer_has_longer_to_go(bench: Bench) -> None:
+    fill(bench)
+    eta_s = [state["eta_s"] for state in states(bench)]
+    steps = [later - earlier for earlier, later in pairwise(eta_s)]
+    assert len(eta_s) == WAITING
+    # Each waits for one more prompt of the same length.
+    assert steps == pytest.approx([steps[0]] * len(steps), rel=ETA_TOLERANCE)
+    assert eta_s[0] > steps[0] > 0
+
+
+def test_an_end_moves_all_that_wait_with_one_hint(bench: Bench) -> None:
+    fill(bench)
+    rows = bench.sql("select id, updated_at from production_jobs where comfyui_job_id > 'p1'")
+    with closing(psycopg2.connect(bench.url)) as listener, listener.cursor() as cursor:
+        listener.autocommit = True
+        cursor.execute("listen reconciler")
+        bench.server.end("p0", success(bench.image("a.png")))
+        bench.server.run("p1")
+        bench.run_pass()
+        assert select.select([listener], [], [], 10.0)[0]
+        listener.poll()
+        hints = [notify.payload for notify in listener.notifies]
+    assert [state["queue_position"] for state in states(bench)] == list(range(1, WAITING))
+    assert [hint for hint in hints if "job" in hint] == [f"{WAITING - 1} jobs"]
+    again = bench.sql("select id, updated_at from production_jobs where comfyui_job_id > 'p1'")
+    assert again == rows, "the application's rows say nothing new, so they are not touched"
+
+
+def test_time_to_go_is_stored_anew_only_where_it_is_far_off(bench: Bench) -> None:
+    fill(bench)
+    written = "select xmin::text, job_id, eta_s from reconciler.job_state order by job_id"
+    let_pass = "update reconciler.prompts set running_since = running_since - interval '1 s' * %s"
+    before = bench.sql(written)
+    bench.sql(let_pass, 5)
+    bench.run_pass()
+    assert bench.sql(written) == before, "a few seconds of many minutes are written nowhere"
+    bench.sql(let_pass, 200)
+    bench.run_pass()
+    first, later = before[1]["eta_s"], bench.sql(written)[1]["eta_s"]
+    assert later == pytest.approx(first - 205.0, abs=10.0)
+
+
+def test_storage_is_asked_once_a_look_for_prompts_that_wait(bench: Bench) -> None:
+    fill(bench)
+    (server,) = bench.gatherer.servers.values()
+    asked: list[None] = []
+    server.storage_answers = lambda: asked.append(None) or True  # type: ignore[func-returns-value]
+    bench.run_pass()
+    assert len(asked) == 1
+
+
+def test_storage_is_asked_again_after_files_were_looked_for(bench: Bench) -> None:
+    fill(bench)
+    last = f"p{WAITING}"  # it is judged after all that wait, for whom the storage was asked
+    bench.server.end(last, success(bench.image("a.png")))
+    bench.run_pass()
+    bench.settle()
+    (server,) = bench.gatherer.servers.values()
+    look_up = server.book.look_up
+
+    def vanished(path: Path) -> Any:
+        bench.root.rename(bench.root.with_name("away"))
+        return look_up(path)
+
+    server.book.look_up = vanished  # type: ignore[method-assign]
+    bench.reconciler.run_pass()
+    job = bench.sql("select id::text from production_jobs where comfyui_job_id = %s", last)
+    assert bench.says(job[0]["id"]) == ("processing", None), "out of sight is not missing"
