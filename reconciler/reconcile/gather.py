@@ -14,11 +14,12 @@ from reconciler.core.evidence import (
     Place,
     PromptEvidence,
 )
-from reconciler.errors import ServerError
+from reconciler.errors import ServerAnswer, ServerError
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.servers import WatchedServer
+from reconciler.reconcile.troubles import Troubles
 from reconciler.store import Store
 from reconciler.store.records import Event, JobRecord, PromptRecord
 
@@ -42,7 +43,11 @@ class Gatherer:
     pool: ThreadPoolExecutor
     #: Since when this reconciler has been watching, by the database's clock.
     watching_since: float
+    troubles: Troubles = field(default_factory=Troubles)
+    #: Where each prompt was found last; what was never looked for is unknown.
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
+    #: Prompts about which history says nothing usable: told once.
+    _puzzling: set[str] = field(default_factory=set)
     #: What `look` found of the output directory of each server.
     _storage: dict[str, bool] = field(default_factory=dict)
 
@@ -60,33 +65,43 @@ class Gatherer:
             server.changed = False
 
     def link(self, records: Iterable[JobRecord], *, search_history: bool) -> None:
-        """Links prompts to jobs: by the row's own prompt id, or by the job id they carry."""
+        """Links prompts to jobs: by the row's own prompt id, or by the job id they carry.
+
+        Both are in the queue, if they live. History is searched for job ids where a job has no
+        prompt (with `search_history`), and after a time in which prompts may have come and gone.
+        """
         by_id = {record.job.id: record for record in records}
         linked = {p.prompt_id for record in by_id.values() for p in record.prompts}
+        self._places = {key: self._places[key] for key in linked & self._places.keys()}
+        self._puzzling &= linked
         for record in by_id.values():
             prompt_id = record.row_prompt_id
             if prompt_id is not None and prompt_id not in linked:
                 self._link(record, QueuedPrompt(prompt_id, 0.0), None, "the row names it")
+        searched = search_history and any(not record.attempted for record in by_id.values())
         for server in self.servers.values():
-            if server.fresh:
-                for prompt in server.queue:
+            if server.fresh and by_id:
+                ended = self._recent(server) if searched or server.was_away else ()
+                for prompt in [*server.queue, *(e.prompt for e in ended if _is_younger(e, by_id))]:
                     self._link_tagged(by_id, linked, prompt, server)
-        if search_history and any(not record.prompts for record in by_id.values()):
-            self._search_history(by_id, linked)
+
+    def shows(self, prompt_id: str | None) -> bool:
+        """True where a server had this prompt in its queue when it was looked at last."""
+        return prompt_id is not None and any(
+            server.find(prompt_id)[2] is not None for server in self.servers.values()
+        )
 
     def place(self, records: Iterable[JobRecord], *, ask_history: bool = True) -> None:
         """Finds every prompt without an ending, and stores what changed."""
         changed: list[PromptRecord] = []
         for record in records:
-            for prompt in record.prompts:
-                if prompt.attempt == record.job.attempt and self._place(prompt, ask_history):
-                    changed.append(prompt)
+            changed += [p for p in record.attempted if self._place(p, ask_history)]
         if changed:
             self.store.jobs.save_prompts(changed)
 
     def evidence(self, record: JobRecord) -> Evidence:
         """All that is known about a job now."""
-        prompts = [p for p in record.prompts if p.attempt == record.job.attempt]
+        prompts = record.attempted
         evidence = tuple(self._prompt_evidence(record, prompt) for prompt in prompts)
         since, how = self._unreachable(prompts)
         absent = any(p.place is Place.ABSENT and p.ending is None for p in evidence)
@@ -115,19 +130,14 @@ class Gatherer:
         linked.add(prompt.prompt_id)
         self._link(record, prompt, server, "it carries this job's id")
 
-    def _search_history(self, by_id: dict[str, JobRecord], linked: set[str]) -> None:
-        for server in self.servers.values():
-            if not server.fresh:
-                continue
-            try:
-                recent = server.client.recent(RECENT_PROMPTS)
-            except ServerError as error:
-                log.info("history not searched", server=server.name, error=str(error))
-                continue
-            for ended in recent:
-                record = by_id.get(ended.prompt.job_id or "")
-                if record is not None and _began_after(ended, record):
-                    self._link_tagged(by_id, linked, ended.prompt, server)
+    def _recent(self, server: WatchedServer) -> tuple[EndedPrompt, ...]:
+        try:
+            recent = server.client.recent(RECENT_PROMPTS)
+        except ServerError as error:
+            log.info("history not searched", server=server.name, error=str(error))
+            return ()
+        server.was_away = False
+        return recent
 
     def _link(
         self, record: JobRecord, found: QueuedPrompt, server: WatchedServer | None, why: str
@@ -143,8 +153,12 @@ class Gatherer:
         )
         reason = f"linked to prompt {found.prompt_id}: {why}"
         evidence = {"prompt_id": found.prompt_id, "server": prompt.server}
-        if self.store.jobs.link(record.job, prompt, Event("linked", reason, evidence=evidence)):
-            record.prompts.append(prompt)
+        event = Event("linked", reason, evidence=evidence)
+        with self.troubles.apart(record.job.id):
+            linked = self.store.jobs.link(record.job, prompt, event, by_row=server is None)
+            if linked is None:
+                return
+            record.prompts.append(linked)
             if record.row_prompt_id is None:
                 record.row_prompt_id = found.prompt_id
                 record.job = replace(record.job, prompt_id=found.prompt_id)
@@ -152,18 +166,34 @@ class Gatherer:
     def _place(self, prompt: PromptRecord, ask_history: bool) -> bool:
         """Finds one prompt; True if its record changed."""
         if prompt.ending is not None:
-            return self._note_ending_seen(prompt)
+            return self._place_ended(prompt, ask_history)
         candidates = self._candidates(prompt)
         for server in candidates:
             place, position, found = server.find(prompt.prompt_id)
             if found is not None and server.fresh:
                 return self._found(prompt, server, place, position, found)
-        fresh = [server for server in candidates if server.fresh]
-        if fresh and ask_history:
-            return self._ask_history(prompt, fresh, all_asked=len(fresh) == len(candidates))
-        if any(server.record.unreachable_since is not None for server in candidates):
-            self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
-        return False
+        return self._ask_history(prompt, candidates) if ask_history else False
+
+    def _place_ended(self, prompt: PromptRecord, ask_history: bool) -> bool:
+        """An ending stands, unless the prompt's id was used again for a later run."""
+        for server in self.servers.values():
+            place, position, found = server.find(prompt.prompt_id)
+            if found is not None and server.fresh:
+                self.store.jobs.forget_ending(prompt)
+                prompt.ending = prompt.ending_seen_at = prompt.running_since = None
+                prompt.interrupted_by_us = False
+                return self._found(prompt, server, place, position, found)
+        ended_anew = ask_history and prompt.ending_seen_at is None and self._ended_anew(prompt)
+        return self._note_ending_seen(prompt) or ended_anew
+
+    def _ended_anew(self, prompt: PromptRecord) -> bool:
+        """True where history now tells of another ending than we know."""
+        server = self.servers.get(prompt.server or "")
+        ended = self._ending(server, prompt) if server is not None and server.fresh else None
+        if not isinstance(ended, EndedPrompt) or ended.ending == prompt.ending:
+            return False
+        prompt.ending = ended.ending
+        return True
 
     def _found(
         self,
@@ -184,30 +214,41 @@ class Gatherer:
         self._hear(prompt)
         return prompt != before
 
-    def _ask_history(
-        self, prompt: PromptRecord, servers: list[WatchedServer], *, all_asked: bool
-    ) -> bool:
+    def _ask_history(self, prompt: PromptRecord, candidates: list[WatchedServer]) -> bool:
         """The queue, read before, does not show it: only now history can tell how it ended.
 
-        It is absent only where every server that could know it was asked and answered.
+        It is absent only where every server that could know it was asked and answered; as long as
+        some were not asked it is where it was.
         """
-        for server in servers:
-            try:
-                ended = server.client.ending(prompt.prompt_id)
-            except ServerError as error:
-                server.note_failure(error, self.clock.now())
-                all_asked = False
-                continue
-            if ended is not None:
-                self._end(prompt, server, ended)
+        asked = [server for server in candidates if server.fresh]
+        clean = True
+        for server in asked:
+            answer = self._ending(server, prompt)
+            if isinstance(answer, EndedPrompt):
+                self._end(prompt, server, answer)
                 return True
-        if not all_asked:
+            clean &= answer is Place.ABSENT
+        if not clean or any(s.record.unreachable_since is not None for s in candidates):
             self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
-            return False
-        self._places[prompt.prompt_id] = (Place.ABSENT, None)
-        prompt.missing_looks += 1
-        prompt.missing_since = prompt.missing_since or self.clock.now()
-        return True
+        elif len(asked) == len(candidates):
+            self._places[prompt.prompt_id] = (Place.ABSENT, None)
+            prompt.missing_looks += 1
+            prompt.missing_since = prompt.missing_since or self.clock.now()
+            return True
+        return False
+
+    def _ending(self, server: WatchedServer, prompt: PromptRecord) -> EndedPrompt | Place:
+        """What the server's history says of a prompt: absent, or unknown for want of an answer."""
+        try:
+            return server.client.ending(prompt.prompt_id) or Place.ABSENT
+        except ServerAnswer as error:
+            # It answers others: one entry that it cannot tell must not make the server silent.
+            if prompt.prompt_id not in self._puzzling:
+                log.warning("history tells nothing usable", job=prompt.job_id, reason=str(error))
+            self._puzzling.add(prompt.prompt_id)
+        except ServerError as error:
+            server.note_failure(error, self.clock.now())
+        return Place.UNKNOWN
 
     def _end(self, prompt: PromptRecord, server: WatchedServer, ended: EndedPrompt) -> None:
         prompt.server, prompt.ever_seen, prompt.ending = server.name, True, ended.ending
@@ -218,11 +259,13 @@ class Gatherer:
         self.live.forget(prompt.prompt_id)
 
     def _note_ending_seen(self, prompt: PromptRecord) -> bool:
-        """The clock of missing files starts with the first look that found the storage healthy."""
-        if prompt.ending_seen_at is None and self._storage_healthy([prompt]):
-            prompt.ending_seen_at = self.clock.now()
-            return True
-        return False
+        """The clock of missing files starts when the storage is found healthy, and anew when it
+        was away: it may need a moment to show all its files again."""
+        healthy = self._storage_healthy([prompt])
+        if healthy is (prompt.ending_seen_at is not None):
+            return False
+        prompt.ending_seen_at = self.clock.now() if healthy else None
+        return True
 
     def _hear(self, prompt: PromptRecord) -> None:
         """Takes over the signs of life that were heard since the last look."""
@@ -294,7 +337,11 @@ class Gatherer:
         return all(self._storage[server.name] for server in asked)
 
 
-def _began_after(ended: EndedPrompt, record: JobRecord) -> bool:
-    """Serial ids repeat between databases: a prompt from before the row is another's."""
+def _is_younger(ended: EndedPrompt, by_id: dict[str, JobRecord]) -> bool:
+    """True where a prompt began after the row whose id it carries: serial ids repeat between
+    databases, and one from before the row is another's."""
+    record = by_id.get(ended.prompt.job_id or "")
+    if record is None:
+        return False
     began = ended.prompt.created_at or ended.ending.started_at
     return began is not None and began >= record.job.opened_at - CLOCK_SKEW_S

@@ -11,7 +11,7 @@ from reconciler.core.case import Decision
 from reconciler.core.decide import decide
 from reconciler.core.jobs import Status
 from reconciler.core.policy import Policy
-from reconciler.errors import DatabaseError, OutsideOutput, ServerError, StatementRefused
+from reconciler.errors import ServerError
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.progress import Estimator, Progress
@@ -21,6 +21,8 @@ from reconciler.store.records import Event, JobRecord, RowChange
 
 log = structlog.get_logger(__name__)
 
+#: Failed jobs whose success is asked for in one pass, at most.
+LATE_QUESTIONS = 20
 #: By how much the stored time to go may be off before it is stored anew.
 ETA_TOLERANCE = 0.05
 
@@ -48,7 +50,7 @@ class PassReport:
     decisions: dict[str, Decision] = field(default_factory=dict)
     #: Jobs that could not be judged or written.
     troubled: set[str] = field(default_factory=set)
-    #: When the oldest open job was opened; None where no job is open.
+    #: When the oldest job was opened that has an open prompt; None where there is none.
     oldest_open: float | None = None
     #: What only our own state is to say anew (a place in the queue): written together at the end,
     #: since each end moves all that wait behind it, and rows come first.
@@ -65,8 +67,10 @@ class Reconciler:
     policy: Policy
     #: How long after a verdict a late success is looked for, in seconds.
     late_s: float
-    #: Jobs that could not be judged or written, and why: told once.
-    _troubled: dict[str, str] = field(default_factory=dict)
+    #: Rule under which an open row was set right that somebody else keeps setting, by job.
+    _set_right: dict[str, str] = field(default_factory=dict)
+    #: Whose turn it is to have a late success asked for.
+    _turn: int = 0
 
     def run_pass(
         self,
@@ -80,137 +84,151 @@ class Reconciler:
         With no server to look at, the last looks stand and only files and progress are new. The
         rows are read BEFORE the servers are asked: a prompt id in a row was known to its server
         before, so a clean answer that does not show it means something. `search_history` also
-        searches the newest history for tags of rows without a prompt. `only` judges one job.
+        searches the newest history for tags of rows without a prompt, and looks for late successes.
+        `only` judges one job.
         """
+        gatherer = self.gatherer
         self.clock.set(self.store.jobs.now())
-        records = self._admit(self.store.jobs.open_jobs(late_s=self.late_s))
-        new = any(record.known_status is None for record in records)
-        names = list(self.gatherer.servers) if look_at is None or new else look_at
-        self.gatherer.look(names)
-        self.gatherer.link(records, search_history=search_history)
+        gatherer.troubles.begin_pass()
+        records, news = self._read(late=search_history)
+        gatherer.look(list(gatherer.servers) if look_at is None or news else look_at)
+        gatherer.link(records, search_history=search_history)
         if only is not None:
             records = [record for record in records if record.job.id == only]
-        asked = [r for r in records if search_history or not r.job.status.is_final]
-        self.gatherer.place(asked)
-        rest = [] if search_history else [r for r in records if r.job.status.is_final]
-        self.gatherer.place(rest, ask_history=False)
-        opened = [r.job.opened_at for r in records if not r.job.status.is_final]
-        report = PassReport(oldest_open=min(opened, default=None))
-        gatherer = self.gatherer
+        self._place(records)
+        report = PassReport(oldest_open=_oldest_open(records))
         estimator = Estimator(records, gatherer.servers, gatherer.live, self.clock, self.policy)
+        doubtful: list[JobRecord] = []
         for record in records:
-            self._judge_alone(record, report, estimator)
-        self._troubled = {job: self._troubled[job] for job in report.troubled}
+            with gatherer.troubles.apart(record.job.id):
+                decision = self._decide(record)
+                if decision.needs_second_look:
+                    doubtful.append(record)
+                else:
+                    self._apply(record, decision, report, estimator)
+        self._look_again(doubtful, report, estimator)
         if report.states:
             self.store.jobs.write_states(report.states)
+        report.troubled = gatherer.troubles.jobs
+        self._set_right = {
+            r.job.id: self._set_right[r.job.id] for r in records if r.job.id in self._set_right
+        }
         return report
 
-    def _admit(self, records: list[JobRecord]) -> list[JobRecord]:
-        """Follows what the application did to the rows; returns those to judge."""
-        return [record for record in records if self._admitted(record)]
+    def _read(self, *, late: bool) -> tuple[list[JobRecord], bool]:
+        """The rows to judge, after following what the application did to them; and whether it
+        did anything."""
+        late_s = self.late_s if late else 0.0
+        records = self.store.jobs.open_jobs(late_s=late_s)
+        news = [self._followed(record) for record in records]
+        if any(news):
+            records = self.store.jobs.open_jobs(late_s=late_s)
+        return [record for record in records if record.is_followed], any(news)
 
-    def _admitted(self, record: JobRecord) -> bool:
-        job, known = record.job, record.known_status
-        if known is None:
+    def _followed(self, record: JobRecord) -> bool:
+        """Follows what the application did to a row. True if that was anything."""
+        if record.known_status is None:
             self.store.jobs.see(record)
             return True
-        was_final = known not in (Status.QUEUED.value, Status.PROCESSING.value)
-        if not was_final and job.status.is_final:
-            reason = f"the application set the row to {record.row_status}: left alone"
-            event = Event("application", reason, from_status=known, to_status=record.row_status)
+        if record.known_open and record.job.status.is_final:
+            known, now = record.known_status, record.row_status
+            reason = f"the application set the row to {now}: left alone"
+            event = Event("application", reason, from_status=known, to_status=now)
             self.store.jobs.follow(record, event)
-            return False
-        if was_final and not job.status.is_final:
+            return True
+        if not record.known_open and not record.job.status.is_final:
             return self._reopened(record)
-        return True
+        if not record.job.status.is_final and record.names_another_prompt:
+            reason = f"the row names another prompt, {record.row_prompt_id}: a new attempt begins"
+            return self.store.jobs.reopen(record, overwritten=0, event=Event("reopened", reason))
+        return False
 
     def _reopened(self, record: JobRecord) -> bool:
         """A final row is open again: a new attempt, or something that keeps overwriting it."""
-        known = record.known_status
-        ended = any(
-            p.prompt_id == record.row_prompt_id and p.ending is not None for p in record.prompts
-        )
-        overwritten = record.overwritten + 1 if ended else 0
+        known, now = record.known_status, record.row_status
+        in_vain = record.names_an_ended_prompt and not self.gatherer.shows(record.row_prompt_id)
+        overwritten = record.overwritten + 1 if in_vain else 0
         if overwritten > 2:
             return False
         if overwritten == 2:
-            reason = f"the row was set from {known} to {record.row_status} again, against its"
-            reason += " prompt's known end: left alone from now on"
+            reason = (
+                f"the row was set from {known} to {now} again, against its prompt's known end:"
+                " left alone from now on"
+            )
             log.warning("row keeps being overwritten", job=record.job.id)
             self.store.jobs.leave(record, overwritten=3, event=Event("warning", reason))
             return False
-        reason = f"the row was reopened: {known} to {record.row_status}; a new attempt begins"
-        event = Event("reopened", reason, from_status=known, to_status=record.row_status)
-        if self.store.jobs.reopen(record, overwritten=overwritten, event=event):
-            attempt = record.job.attempt + 1
-            record.job = replace(
-                record.job, attempt=attempt, failure=None, opened_at=self.clock.now()
-            )
-            record.progress = record.eta_s = None
-            for prompt in record.prompts:
-                if prompt.prompt_id == record.row_prompt_id:
-                    prompt.attempt, prompt.missing_looks, prompt.missing_since = attempt, 0, None
-                    prompt.last_sign_at = self.clock.now()
-        return True
+        reason = f"the row was reopened: {known} to {now}; a new attempt begins"
+        event = Event("reopened", reason, from_status=known, to_status=now)
+        return self.store.jobs.reopen(record, overwritten=overwritten, event=event)
 
-    def _judge_alone(self, record: JobRecord, report: PassReport, estimator: Estimator) -> None:
-        """Judges one job, whose troubles are its own: the others must not wait for it."""
-        try:
-            self._judge(record, report, estimator)
+    def _place(self, records: list[JobRecord]) -> None:
+        """Finds the prompts. Of failed jobs a few are asked for at a time, in turn: there may be
+        hundreds, and the open ones must not wait for them."""
+        failed = [record for record in records if record.job.status.is_final]
+        self.gatherer.place([record for record in records if not record.job.status.is_final])
+        if failed:
+            start = self._turn % len(failed)
+            failed = failed[start:] + failed[:start]
+            self.gatherer.place(failed[:LATE_QUESTIONS])
+            self.gatherer.place(failed[LATE_QUESTIONS:], ask_history=False)
+            self._turn = start + LATE_QUESTIONS
+
+    def _look_again(
+        self, doubtful: list[JobRecord], report: PassReport, estimator: Estimator
+    ) -> None:
+        """Silence or absence is blamed: the servers are asked once more before it is written."""
+        if not doubtful:
             return
-        except StatementRefused as error:
-            self._note_trouble(record.job.id, str(error))
-        except DatabaseError:
-            raise
-        except Exception as error:
-            if self._note_trouble(record.job.id, f"{type(error).__name__}: {error}"):
-                log.exception("a defect: please report it", job=record.job.id)
-        report.troubled.add(record.job.id)
+        prompts = [prompt for record in doubtful for prompt in record.prompts]
+        unknown = any(not record.prompts for record in doubtful) or any(
+            prompt.server is None for prompt in prompts
+        )
+        servers = {p.server for p in prompts if p.server is not None}
+        self.gatherer.look(set(self.gatherer.servers) if unknown else servers)
+        self.gatherer.place(doubtful)
+        for record in doubtful:
+            with self.gatherer.troubles.apart(record.job.id):
+                self._apply(record, self._decide(record), report, estimator)
 
-    def _note_trouble(self, job_id: str, words: str) -> bool:
-        """Logs why a job cannot be judged or written; True if it is news."""
-        if self._troubled.get(job_id) == words:
-            return False
-        self._troubled[job_id] = words
-        log.error("job left as it was", job=job_id, error=clean_text(words, 500))
-        return True
+    def _decide(self, record: JobRecord) -> Decision:
+        evidence = self.gatherer.evidence(record)
+        return decide(record.job, evidence, self.policy, self.clock.now())
 
-    def _judge(self, record: JobRecord, report: PassReport, estimator: Estimator) -> None:
-        decision = self._decide(record)
-        if decision.needs_second_look:
-            decision = self._second_look(record, decision)
+    def _apply(
+        self, record: JobRecord, decision: Decision, report: PassReport, estimator: Estimator
+    ) -> None:
         report.judged += 1
         report.decisions[record.job.id] = decision
         if decision.rule in ("final", "failed"):
             return  # the verdict stands, and so does the reason that was given for it
-        progress = estimator.estimate(record, decision)
-        change = _change(record, decision, progress)
+        decision = self._give_way(record, decision)
+        change = _change(record, decision, estimator.estimate(record, decision))
         touch_row = _touches_row(record, change)
         event = _event(record, decision, change)
         if not touch_row and event is None:
             if _state_differs(record, change):
                 report.states.append((record, change))
             return
+        if change.status is Status.COMPLETED:
+            self.gatherer.files.attribute(record)
         if not self.store.jobs.write(record, change, event, touch_row=touch_row):
             report.conflicts += 1
-            log.info("row changed meanwhile: looking again", job=record.job.id)
+            log.debug("row changed meanwhile, or is locked: looking again", job=record.job.id)
             return
         if change.status.value != record.row_status:
             self._note_change(record, decision, change, report)
 
-    def _decide(self, record: JobRecord) -> Decision:
-        evidence = self.gatherer.evidence(record)
-        return decide(record.job, evidence, self.policy, self.clock.now())
-
-    def _second_look(self, record: JobRecord, first: Decision) -> Decision:
-        """Silence or absence is blamed: ask the server once more before it is written."""
-        servers = {p.server for p in record.prompts if p.server} or set(self.gatherer.servers)
-        self.gatherer.look(servers)
-        self.gatherer.place([record])
-        second = self._decide(record)
-        if (second.status, second.failure) != (first.status, first.failure):
-            log.info("second look: no verdict", job=record.job.id, first=first.reason)
-        return second
+    def _give_way(self, record: JobRecord, decision: Decision) -> Decision:
+        """An open row that somebody else keeps setting is set right once; then it is left as it
+        is until something new is known."""
+        nothing_new = decision.rule == record.rule
+        if decision.status.is_final or decision.status is record.job.status or not nothing_new:
+            return decision
+        if self._set_right.get(record.job.id) == decision.rule:
+            return replace(decision, status=record.job.status)
+        self._set_right[record.job.id] = decision.rule
+        return decision
 
     def _note_change(
         self, record: JobRecord, decision: Decision, change: RowChange, report: PassReport
@@ -225,11 +243,6 @@ class Reconciler:
             failure=change.failure.value if change.failure else None,
             reason=clean_text(decision.reason, 500),
         )
-        if change.status is Status.COMPLETED:
-            try:
-                self.gatherer.files.attribute(record)
-            except OutsideOutput as error:
-                log.warning("output not attributed", job=record.job.id, reason=str(error))
         if decision.interrupt and decision.prompt_id is not None:
             self._interrupt(record, decision.prompt_id)
 
@@ -246,6 +259,11 @@ class Reconciler:
             log.info("interrupted", job=record.job.id, prompt=prompt_id)
         except ServerError as error:
             log.warning("interrupt failed", job=record.job.id, error=str(error))
+
+
+def _oldest_open(records: list[JobRecord]) -> float | None:
+    opened = [r.job.opened_at for r in records if r.prompts and not r.job.status.is_final]
+    return min(opened, default=None)
 
 
 def _change(record: JobRecord, decision: Decision, progress: Progress) -> RowChange:
@@ -273,7 +291,7 @@ def _touches_row(record: JobRecord, change: RowChange) -> bool:
     """True where something that the application sees in its row is to change."""
     return (
         change.status.value != record.row_status
-        or (change.progress is not None and change.progress != record.row_progress)
+        or change.progress not in (None, record.progress, record.row_progress)
         or (record.row_prompt_id is None and change.prompt_id is not None)
     ) and not (record.job.status.is_final and change.status == record.job.status)
 
@@ -283,12 +301,20 @@ def _state_differs(record: JobRecord, change: RowChange) -> bool:
     # It moves with every second; nobody needs minutes to be exact to the second.
     eta_moved = abs(after_s - before_s) >= max(1.0, ETA_TOLERANCE * before_s)
     return eta_moved or (
+        record.progress,
         record.stage,
         record.queue_position,
         record.rule,
         record.reason,
         record.server,
-    ) != (change.stage, change.queue_position, change.rule, change.reason, change.server)
+    ) != (
+        change.progress,
+        change.stage,
+        change.queue_position,
+        change.rule,
+        change.reason,
+        change.server,
+    )
 
 
 def _event(record: JobRecord, decision: Decision, change: RowChange) -> Event | None:

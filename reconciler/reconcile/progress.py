@@ -58,8 +58,7 @@ class Estimator:
         return Progress(percent=record.progress, eta_s=record.eta_s)
 
     def _running(self, record: JobRecord, prompt: PromptRecord) -> Progress:
-        heard = self._live.of(prompt.prompt_id)
-        done = record.progress or 0
+        heard, done = self._live.of(prompt.prompt_id), record.progress
         if heard is not None:
             server = self._servers.get(prompt.server or "")
             found = server.find(prompt.prompt_id)[2] if server is not None else None
@@ -69,8 +68,8 @@ class Estimator:
                 heard.value,
                 heard.maximum,
             )
-            done = percent(work, done)
-        return Progress(done, self._left_s(record, prompt, done))
+            done = percent(work, done or 0)
+        return Progress(done, self._left_s(record, prompt, done or 0))
 
     def _left_s(self, record: JobRecord, prompt: PromptRecord, done: int) -> float | None:
         if prompt.running_since is None:

@@ -19,6 +19,10 @@ from reconciler.store.servers import ServerRecord
 
 log = structlog.get_logger(__name__)
 
+#: A server that was not looked at for longer was away, in seconds. Shorter gaps are common while
+#: a node computes, and to search its history costs it megabytes.
+AWAY_S = 30.0
+
 
 class Client(Protocol):
     """What the pass asks of a server (`comfyui.client.ComfyClient`)."""
@@ -49,6 +53,8 @@ class WatchedServer:
     queue: Look = field(default_factory=Look)
     fresh: bool = False
     changed: bool = True
+    #: It was not looked at for a while: prompts may have come and gone that only history shows.
+    was_away: bool = True
     _running: dict[str, QueuedPrompt] = field(default_factory=dict)
     _pending: dict[str, tuple[int, QueuedPrompt]] = field(default_factory=dict)
     _marker: str | None = None
@@ -76,7 +82,8 @@ class WatchedServer:
             log.info("server answers again", server=self.name)
             self.changed = True
         self.record.unreachable_since = self.record.unreachable_how = None
-        self.record.answered_at = now()
+        before, self.record.answered_at = self.record.answered_at, now()
+        self.was_away |= before is None or self.record.answered_at - before > AWAY_S
 
     def note_failure(self, error: ServerError, now: float) -> None:
         """The server did not answer, or not with what was asked."""
@@ -105,8 +112,7 @@ class WatchedServer:
         """True where the output directory can be read and is the one that it was last time.
 
         Another one is accepted where a file that we know is in it (the disk was changed or
-        restored), or where we know none: an unmounted directory is an empty one, and no file of
-        ours is in it.
+        restored) or, as long as we know none, where anything is: an unmounted directory is empty.
         """
         root = self.book.root
         # A share whose server is gone hangs whoever asks it: the watch has found out in a thread.
@@ -126,7 +132,8 @@ class WatchedServer:
         if self.record.output_dir != str(self.book.root) or self.record.output_marker == marker:
             return True  # the first time, another directory in the settings, or the same storage
         files = known_outputs(self.name)
-        return not files or any(path.exists() for path in files)
+        # What cannot be looked at (no permission, a stale handle) is not there.
+        return any(map(os.path.exists, files)) if files else _is_in_use(self.book.root)
 
     def _note_storage(self, *, healthy: bool) -> bool:
         if healthy != self._storage_ok:
@@ -134,3 +141,12 @@ class WatchedServer:
             log.warning(words, server=self.name, path=os.fspath(self.book.root))
         self._storage_ok = healthy
         return healthy
+
+
+def _is_in_use(folder: Path) -> bool:
+    """True where something lies in it that is not hidden."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(not entry.name.startswith(".") for entry in entries)
+    except OSError:
+        return False

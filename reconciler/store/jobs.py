@@ -18,9 +18,9 @@ from reconciler.store.records import (
     PromptRecord,
     RowChange,
     StoryEvent,
-    ending_from_json,
     ending_to_json,
 )
+from reconciler.store.rows import job_of, prompt_of, story_event_of
 from reconciler.store.schema import JobsTable
 
 _WORDS = frozenset(status.value for status in Status)
@@ -44,28 +44,26 @@ class JobStore:
         """Rows that a pass has to judge, with their prompts.
 
         Open rows, rows that somebody else closed since we last looked, and rows that failed less
-        than `late_s` seconds ago by a verdict that a late success may lift.
+        than `late_s` seconds ago (0: none) by a verdict that a late success may lift. Open rows
+        that are there no more are noted as deleted.
         """
-        statement = query(
-            "open_jobs",
-            jobs=self._table.identifier,
-            id_type=self._table.id_type,
-            **{
-                name: self._table.column(name)
-                for name in ("job_type", "frames", "output_path", "created_at")
-            },
-            progress=self._table.column("progress"),
-        )
+        names = ("job_type", "frames", "progress", "created_at")
+        statement = self._of_table("open_jobs", **{n: self._table.column(n) for n in names})
         with self._connection.transaction() as cursor:
+            cursor.execute(
+                self._of_table("note_deleted_rows"), {"reason": "the application deleted the row"}
+            )
+            for row in cursor.fetchall():
+                _notify(cursor, f"event {row['id']}")
             cursor.execute(statement, {"revocable": _REVOCABLE, "late_s": late_s})
             rows = cursor.fetchall()
-            records = {row["job_id"]: _record(row) for row in rows if row["row_status"] in _WORDS}
+            records = {row["job_id"]: job_of(row) for row in rows if row["row_status"] in _WORDS}
             for row in rows:
                 if row["row_status"] not in _WORDS:
                     _leave_alone(cursor, row)
             cursor.execute(query("prompts_of"), {"job_ids": list(records)})
             for row in cursor.fetchall():
-                records[row["job_id"]].prompts.append(_prompt(row))
+                records[row["job_id"]].prompts.append(prompt_of(row))
         return list(records.values())
 
     def see(self, record: JobRecord) -> None:
@@ -109,46 +107,52 @@ class JobStore:
 
     def follow(self, record: JobRecord, event: Event) -> None:
         """Notes that somebody else changed the row's status; we follow."""
+        values = {
+            "job_id": record.job.id,
+            "attempt": record.job.attempt,
+            "known_status": record.known_status,
+            "status": record.row_status,
+            "reason": clean_text(event.reason),
+        }
         with self._connection.transaction() as cursor:
-            cursor.execute(
-                query("note_row_status"),
-                {
-                    "job_id": record.job.id,
-                    "status": record.row_status,
-                    "reason": clean_text(event.reason),
-                },
-            )
-            _add_event(cursor, record.job, event)
+            cursor.execute(query("note_row_status"), values)
+            if cursor.rowcount:
+                _add_event(cursor, record.job, event)
 
     def leave(self, record: JobRecord, *, overwritten: int, event: Event) -> None:
         """Notes that a row is overwritten again and again, and will be left alone."""
         with self._connection.transaction() as cursor:
             values = {"job_id": record.job.id, "overwritten": overwritten}
             cursor.execute(query("note_overwritten"), values)
-            _add_event(cursor, record.job, event)
+            if cursor.rowcount:
+                _add_event(cursor, record.job, event)
 
-    def link(self, job: Job, prompt: PromptRecord, event: Event) -> bool:
-        """Links a prompt to a job. False if it belongs to a job already."""
+    def link(
+        self, job: Job, prompt: PromptRecord, event: Event, *, by_row: bool = False
+    ) -> PromptRecord | None:
+        """Links a prompt to a job; returns it with what is known of it.
+
+        None if it belongs to another job; one that the job's own row names (`by_row`) only as
+        long as that other job is open.
+        """
+        values = {name: getattr(prompt, name) for name in PromptRecord.__slots__}
+        values |= {"client_id": _cleaned(prompt.client_id), "by_row": by_row}
         with self._connection.transaction() as cursor:
-            cursor.execute(
-                query("link_prompt"),
-                {
-                    "prompt_id": clean_text(prompt.prompt_id, 200),
-                    "job_id": job.id,
-                    "attempt": job.attempt,
-                    "server": prompt.server,
-                    "client_id": _cleaned(prompt.client_id),
-                    "output_nodes": prompt.output_nodes,
-                },
-            )
+            cursor.execute(query("link_prompt"), values)
             if cursor.fetchone() is None:
-                return False
+                return None
             _add_event(cursor, job, event)
             cursor.execute(
-                query("fill_prompt_id", jobs=self._table.identifier, id_type=self._table.id_type),
-                {"job_id": job.id, "prompt_id": prompt.prompt_id},
+                self._of_table("fill_prompt_id"), {"job_id": job.id, "prompt_id": prompt.prompt_id}
             )
-        return True
+            cursor.execute(query("prompts_of"), {"job_ids": [job.id]})
+            linked = map(prompt_of, cursor.fetchall())
+            return next(p for p in linked if p.prompt_id == prompt.prompt_id)
+
+    def forget_ending(self, prompt: PromptRecord) -> None:
+        """The prompt's id is in use again: its ending is that of an earlier run."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("forget_ending"), {"prompt_id": prompt.prompt_id})
 
     def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:
         """Stores the clocks and endings of prompts."""
@@ -170,16 +174,17 @@ class JobStore:
         else was faster, and the job is to be looked at again.
         """
         job = record.job
-        with self._connection.transaction() as cursor:
-            if touch_row:
-                cursor.execute(*self._write_row(record, change))
-                if cursor.fetchone() is None:
-                    return False
-            cursor.execute(query("write_state"), _state(record, change))
-            if event is not None:
-                _add_event(cursor, job, event)
-            else:
-                cursor.execute(query("notify"), {"payload": f"job {job.id}"[:200]})
+        try:
+            with self._connection.transaction() as cursor:
+                _set(cursor, query("write_state"), _state(record, change))
+                if touch_row:
+                    _set(cursor, *self._write_row(record, change))
+                if event is not None:
+                    _add_event(cursor, job, event)
+                else:
+                    _notify(cursor, f"job {job.id}")
+        except _Changed:
+            return False
         return True
 
     def write_states(self, states: list[tuple[JobRecord, RowChange]]) -> None:
@@ -187,7 +192,7 @@ class JobStore:
         values = [_state(record, change) for record, change in states]
         with self._connection.transaction() as cursor:
             execute_batch(cursor, query("write_state"), values)
-            cursor.execute(query("notify"), {"payload": f"{len(values)} jobs"})
+            _notify(cursor, f"{len(values)} jobs")
 
     def add_event(self, job: Job, event: Event) -> None:
         """Adds to the story without changing anything."""
@@ -198,7 +203,7 @@ class JobStore:
         """All events of a job, oldest first."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("story"), {"job_id": clean_text(job_id, 200)})
-            return [_story_event(row) for row in cursor.fetchall()]
+            return [story_event_of(row) for row in cursor.fetchall()]
 
     def _write_row(
         self, record: JobRecord, change: RowChange
@@ -214,21 +219,30 @@ class JobStore:
             else sql.SQL(", {} = {}").format(sql.Identifier(name), sql.Placeholder(name))
             for name, value in values.items()
         )
-        statement = query(
-            "write_row",
-            jobs=self._table.identifier,
-            id_type=self._table.id_type,
-            assignments=assignments,
-        )
-        return statement, {
+        return self._of_table("write_row", assignments=assignments), {
             **values,
             "job_id": record.job.id,
-            "attempt": record.job.attempt,
             "status": change.status.value,
             "from_status": record.row_status,
             "prompt_id": change.prompt_id,
             "row_prompt_id": record.row_prompt_id,
         }
+
+    def _of_table(self, name: str, **identifiers: sql.Composable) -> sql.Composed:
+        """A query about the jobs table."""
+        table = self._table
+        return query(name, jobs=table.identifier, id_type=table.id_type, **identifiers)
+
+
+class _Changed(Exception):
+    """Somebody else was faster: nothing of the transaction is to remain."""
+
+
+def _set(cursor: Cursor, statement: sql.Composed, values: Mapping[str, object]) -> None:
+    """One compare-and-set. Raises _Changed where there was nothing to set."""
+    cursor.execute(statement, values)
+    if cursor.fetchone() is None:
+        raise _Changed
 
 
 _NOW = sql.SQL("now()")
@@ -237,7 +251,7 @@ _NOW = sql.SQL("now()")
 def _assigned(record: JobRecord, change: RowChange) -> dict[str, object]:
     """Columns to write beside the status. What the decision does not touch is not named."""
     values: dict[str, object] = {"updated_at": _NOW}
-    if change.progress is not None:
+    if change.progress not in (None, record.progress):  # the application may write its own
         values["progress"] = change.progress
     if change.output_path is not None:
         values["output_path"] = clean_text(change.output_path)
@@ -246,7 +260,7 @@ def _assigned(record: JobRecord, change: RowChange) -> dict[str, object]:
         values["error"] = clean_text(words)
     elif record.job.status is Status.FAILED or change.status is Status.COMPLETED:
         values["error"] = None
-    if change.status.is_final and not record.job.status.is_final:
+    if change.status.is_final and change.status is not record.job.status:
         values["completed_at"] = _NOW
     return values
 
@@ -255,6 +269,8 @@ def _state(record: JobRecord, change: RowChange) -> dict[str, object]:
     return {
         "job_id": record.job.id,
         "attempt": record.job.attempt,
+        "known_status": record.known_status,
+        "known_rule": record.rule,
         "status": change.status.value,
         "failure": change.failure.value if change.failure else None,
         "stage": change.stage,
@@ -275,12 +291,17 @@ def _one(cursor: Cursor) -> Mapping[str, Any]:
 
 def _leave_alone(cursor: Cursor, row: Mapping[str, Any]) -> None:
     """An open row took on a status that is none of ours: the application's business now."""
-    word = clean_text(row["row_status"], 100)
+    word = clean_text(row["row_status"] or "null", 100)
     reason = f"the row says {word!r}, which is none of our statuses: left alone"
-    values = {"job_id": row["job_id"], "status": word, "reason": reason}
-    cursor.execute(query("note_row_status"), values)
-    event = {"kind": "application", "reason": reason, "from_status": row["known_status"]}
-    _add_event_of(cursor, row["job_id"], row["attempt"], Event(**event))
+    known = {name: row[name] for name in ("job_id", "attempt", "known_status")}
+    cursor.execute(query("note_row_status"), {**known, "status": word, "reason": reason})
+    if cursor.rowcount:
+        event = Event("application", reason, from_status=row["known_status"])
+        _add_event_of(cursor, row["job_id"], row["attempt"], event)
+
+
+def _notify(cursor: Cursor, payload: str) -> None:
+    cursor.execute(query("notify"), {"payload": payload[:200]})
 
 
 def _cleaned(text: str | None) -> str | None:
@@ -306,47 +327,4 @@ def _add_event_of(cursor: Cursor, job_id: str, attempt: int, event: Event) -> No
             "evidence": Json(clean_json(event.evidence)),
         },
     )
-    cursor.execute(query("notify"), {"payload": f"event {_one(cursor)['id']}"})
-
-
-def _record(row: Mapping[str, Any]) -> JobRecord:
-    seen = row["known_status"] is not None
-    job = Job(
-        id=row["job_id"],
-        status=Status(row["row_status"]),
-        failure=FailureCode(row["failure"]) if row["failure"] else None,
-        attempt=row["attempt"] if seen else 1,
-        prompt_id=row["row_prompt_id"],
-        opened_at=row["opened_at"] if seen else row["created_at"],
-        job_type=row["job_type"],
-        frames=row["frames"],
-    )
-    return JobRecord(
-        job=job,
-        row_status=row["row_status"],
-        row_prompt_id=row["row_prompt_id"],
-        row_progress=row["row_progress"],
-        known_status=row["known_status"],
-        stage=row["stage"],
-        server=row["server"],
-        queue_position=row["queue_position"],
-        progress=row["progress"],
-        eta_s=row["eta_s"],
-        rule=row["rule"],
-        reason=row["reason"],
-        overwritten=row["overwritten"] or 0,
-        decided_at=row["decided_at"],
-    )
-
-
-def _prompt(row: Mapping[str, Any]) -> PromptRecord:
-    values = {name: row[name] for name in PromptRecord.__slots__}
-    values["ending"] = ending_from_json(row["ending"])
-    return PromptRecord(**values)
-
-
-def _story_event(row: Mapping[str, Any]) -> StoryEvent:
-    names = ("kind", "reason", "from_status", "to_status", "failure", "rule", "evidence")
-    return StoryEvent(
-        row["id"], row["at"], row["attempt"], Event(**{name: row[name] for name in names})
-    )
+    _notify(cursor, f"event {_one(cursor)['id']}")

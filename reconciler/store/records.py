@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
 from reconciler.core.jobs import FailureCode, Job, Status
+from reconciler.store.clean import clean_text
 
 
 @dataclass(slots=True)
@@ -49,7 +50,38 @@ class JobRecord:
     reason: str | None = None
     overwritten: int = 0
     decided_at: float | None = None
+    #: The prompts of all attempts.
     prompts: list[PromptRecord] = field(default_factory=list)
+
+    @property
+    def attempted(self) -> list[PromptRecord]:
+        """The prompts of the current attempt: those that count."""
+        return [prompt for prompt in self.prompts if prompt.attempt == self.job.attempt]
+
+    @property
+    def known_open(self) -> bool:
+        """The row was open when we last wrote or read it."""
+        return self.known_status in (Status.QUEUED.value, Status.PROCESSING.value)
+
+    @property
+    def is_followed(self) -> bool:
+        """What the row says is what we know of it, or is ours to set right."""
+        return self.known_status is not None and self.known_open != self.job.status.is_final
+
+    @property
+    def names_another_prompt(self) -> bool:
+        """The row names a prompt that is none of its attempt's: the application replaced it."""
+        current = {prompt.prompt_id for prompt in self.attempted}
+        return bool(current) and self.row_prompt_id not in {None, *current}
+
+    @property
+    def names_an_ended_prompt(self) -> bool:
+        """It is known how the prompt ended that the row names: nothing is to be expected of it."""
+        lost = self.job.failure is FailureCode.LOST
+        return any(
+            p.prompt_id == self.row_prompt_id and (lost or p.ending is not None)
+            for p in self.prompts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +126,9 @@ class RowChange:
 
 def ending_to_json(ending: Ending | None) -> dict[str, object] | None:
     """An ending as it is stored."""
-    return None if ending is None else asdict(ending)
+    if ending is None:
+        return None
+    return asdict(ending) | {"files": [_file_to_json(file) for file in ending.files]}
 
 
 def ending_from_json(stored: Mapping[str, object] | None) -> Ending | None:
@@ -108,6 +142,23 @@ def ending_from_json(stored: Mapping[str, object] | None) -> Ending | None:
             **values,
             "kind": EndKind(str(values["kind"])),
             "source": Source(str(values["source"])),
-            "files": tuple(ListedFile(**f) for f in files),  # type: ignore[attr-defined]
+            "files": tuple(_file_from_json(f) for f in files),  # type: ignore[attr-defined]
         }
     )
+
+
+def _file_to_json(file: ListedFile) -> dict[str, object]:
+    """A name need not be text that Postgres takes, and has to be the same name when it is read."""
+    names = {"filename": file.filename, "subfolder": file.subfolder}
+    if all(name == clean_text(name) for name in names.values()):
+        return asdict(file)
+    escaped = {key: name.encode("unicode_escape").decode() for key, name in names.items()}
+    return asdict(file) | escaped | {"escaped": True}
+
+
+def _file_from_json(stored: Mapping[str, str]) -> ListedFile:
+    values = dict(stored)
+    if values.pop("escaped", False):
+        for key in ("filename", "subfolder"):
+            values[key] = values[key].encode().decode("unicode_escape")
+    return ListedFile(**values)

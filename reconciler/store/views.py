@@ -14,7 +14,8 @@ from reconciler.errors import DatabaseError
 from reconciler.store.clean import clean_text
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
-from reconciler.store.records import PromptRecord, ending_from_json
+from reconciler.store.records import PromptRecord
+from reconciler.store.rows import prompt_of
 from reconciler.store.schema import JobsTable
 
 _COLUMNS = (
@@ -113,7 +114,7 @@ class JobViews:
         """The prompts of a job, in the order in which they were first seen."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("prompts_of"), {"job_ids": [job_id]})
-            return [_prompt(row) for row in cursor.fetchall()]
+            return [prompt_of(row) for row in cursor.fetchall()]
 
     def _select(self, where: sql.Composable, values: Mapping[str, Any]) -> list[JobView]:
         statement = query(
@@ -159,9 +160,3 @@ def _reason(row: Mapping[str, Any]) -> str | None:
         return row["reason"] or told
     is_theirs = row["status"] == Status.FAILED.value and row["failure"] is None
     return (error if is_theirs else None) or told or error
-
-
-def _prompt(row: Mapping[str, Any]) -> PromptRecord:
-    values = {name: row[name] for name in PromptRecord.__slots__}
-    values["ending"] = ending_from_json(row["ending"])
-    return PromptRecord(**values)

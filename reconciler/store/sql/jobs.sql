@@ -22,13 +22,14 @@ create index on {jobs} (status) where status in ('queued', 'processing')
 
 -- name: columns
 -- The columns of the jobs table and their types; no rows if there is no such table.
-select a.attname as name, format_type(a.atttypid, null) as type
+-- (-1: without a modifier; null would make char(36) a char(1).)
+select a.attname as name, format_type(a.atttypid, -1) as type
 from pg_attribute a
 where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdropped
 
 -- name: open_jobs
 -- Rows that a pass has to judge: open ones, those that we know as open and somebody closed, and
--- failed ones whose success may still arrive. With what we know of each.
+-- failed ones whose success may still arrive. With what we know of each. An empty prompt id is none.
 with wanted as (
     select j.id from {jobs} j where j.status in ('queued', 'processing')
     union
@@ -39,9 +40,9 @@ with wanted as (
     where s.failure = any(%(revocable)s) and s.decided_at > now() - %(late_s)s * interval '1 s'
       and j.status = 'failed'
 )
-select j.id::text as job_id, j.status::text as row_status, j.comfyui_job_id::text as row_prompt_id,
+select j.id::text as job_id, j.status::text as row_status,
+       nullif(j.comfyui_job_id::text, '') as row_prompt_id,
        {job_type} as job_type, {frames} as frames, {progress} as row_progress,
-       {output_path} as row_output_path,
        extract(epoch from coalesce({created_at}, now()))::float8 as created_at,
        s.attempt, extract(epoch from s.opened_at)::float8 as opened_at, s.known_status, s.failure,
        s.stage, s.server, s.queue_position, s.progress, s.eta_s, s.rule, s.reason, s.overwritten,
@@ -74,58 +75,109 @@ where job_id = %(job_id)s and attempt = %(attempt)s
 returning attempt
 
 -- name: reattempt_prompt
--- The row was reopened with the prompt it had: it counts for the new attempt, with new clocks.
+-- The row was reopened with the prompt it had: it counts for the new attempt, with new clocks. Its
+-- ending stands, unless the server, which is asked once more, tells of a later run.
 update reconciler.prompts
 set attempt = %(attempt)s, missing_looks = 0, missing_since = null, last_sign_at = now(),
+    ending_seen_at = null,
     running_since = case when running_since is null then null else now() end
 where prompt_id = %(prompt_id)s and job_id = %(job_id)s
 
 -- name: note_row_status
--- The application changed the row: we follow it.
+-- The application changed the row: we follow it, once.
 update reconciler.job_state
 set known_status = %(status)s, failure = null, stage = null, queue_position = null, eta_s = null,
     rule = 'application', reason = %(reason)s, decided_at = now()
-where job_id = %(job_id)s
+where job_id = %(job_id)s and attempt = %(attempt)s and known_status = %(known_status)s
+returning job_id
+
+-- name: note_deleted_rows
+-- The application deleted open rows: we stop following them. A new row under an old id then counts
+-- as reopened, and what is known of the old one's prompts is no evidence about it.
+with gone as (
+    update reconciler.job_state s
+    set known_status = 'deleted', failure = null, stage = null, queue_position = null, eta_s = null,
+        rule = 'application', reason = %(reason)s, decided_at = now()
+    from reconciler.job_state before
+    where s.known_status in ('queued', 'processing') and before.job_id = s.job_id
+      and not exists (select from {jobs} j where j.id = s.job_id::{id_type})
+    returning s.job_id, s.attempt, before.known_status
+)
+insert into reconciler.events (job_id, attempt, kind, from_status, reason)
+select job_id, attempt, 'application', known_status, %(reason)s from gone
+returning id
 
 -- name: link_prompt
--- A prompt belongs to the job that it was linked to first.
-insert into reconciler.prompts (prompt_id, job_id, attempt, server, client_id, output_nodes)
-values (%(prompt_id)s, %(job_id)s, %(attempt)s, %(server)s, %(client_id)s, %(output_nodes)s)
-on conflict (prompt_id) do nothing
+-- A prompt belongs to the job that it was linked to first, until that job is done with: a row that
+-- names it then is judged by it, too (the row was made anew, or copied; the id was used again).
+insert into reconciler.prompts as p
+    (prompt_id, job_id, attempt, server, client_id, output_nodes, ever_seen)
+values (%(prompt_id)s, %(job_id)s, %(attempt)s, %(server)s, %(client_id)s, %(output_nodes)s,
+        %(ever_seen)s)
+on conflict (prompt_id) do update
+set job_id = excluded.job_id, attempt = excluded.attempt, linked_at = now(),
+    missing_looks = 0, missing_since = null, ending_seen_at = null
+where %(by_row)s and not exists (
+    select from reconciler.job_state s
+    where s.job_id = p.job_id and s.known_status in ('queued', 'processing'))
 returning prompt_id
 
 -- name: save_prompt
+-- A reconciler that looked before the end does not erase the ending that another one has stored.
 update reconciler.prompts
 set server = %(server)s, client_id = %(client_id)s, output_nodes = %(output_nodes)s,
-    ever_seen = %(ever_seen)s, running_since = to_timestamp(%(running_since)s),
+    ever_seen = ever_seen or %(ever_seen)s, running_since = to_timestamp(%(running_since)s),
     last_sign_at = to_timestamp(%(last_sign_at)s), missing_looks = %(missing_looks)s,
-    missing_since = to_timestamp(%(missing_since)s), ending = %(ending)s,
+    missing_since = to_timestamp(%(missing_since)s), ending = coalesce(%(ending)s, ending),
     ending_seen_at = to_timestamp(%(ending_seen_at)s), interrupted_by_us = %(interrupted_by_us)s
+where prompt_id = %(prompt_id)s and job_id = %(job_id)s and attempt = %(attempt)s
+
+-- name: forget_ending
+-- The prompt id is in use again: how it ended before says nothing about this run.
+update reconciler.prompts
+set ending = null, ending_seen_at = null, running_since = null, interrupted_by_us = false
 where prompt_id = %(prompt_id)s
 
 -- name: write_row
--- Compare and set: the row is written only if it still says what the decision was drawn from.
+-- Compare and set: the row is written only if it still says what the decision was drawn from. One
+-- that somebody holds locked is not waited for: it is looked at again like one that changed.
+with mine as (
+    select j.id from {jobs} j
+    where j.id = %(job_id)s::{id_type} and j.status = %(from_status)s
+      and nullif(j.comfyui_job_id::text, '') is not distinct from %(row_prompt_id)s
+    for no key update skip locked
+)
 update {jobs} j
-set status = %(status)s, comfyui_job_id = coalesce(j.comfyui_job_id, %(prompt_id)s){assignments}
-where j.id = %(job_id)s::{id_type} and j.status = %(from_status)s
-  and j.comfyui_job_id is not distinct from %(row_prompt_id)s
-  and exists (select 1 from reconciler.job_state s
-              where s.job_id = %(job_id)s and s.attempt = %(attempt)s)
+set status = %(status)s,
+    comfyui_job_id = case when %(row_prompt_id)s is null and %(prompt_id)s is not null
+                          then %(prompt_id)s else j.comfyui_job_id end{assignments}
+from mine where j.id = mine.id
 returning j.id
 
 -- name: write_state
+-- Compare and set as well: of two reconcilers with the same news one tells it. A prompt that lives
+-- shows that its row was reopened for a reason.
 update reconciler.job_state
 set known_status = %(status)s, failure = %(failure)s, stage = %(stage)s, server = %(server)s,
     queue_position = %(queue_position)s, progress = %(progress)s, eta_s = %(eta_s)s,
     rule = %(rule)s, reason = %(reason)s,
+    overwritten = case when %(stage)s in ('pending', 'running') then 0 else overwritten end,
     decided_at = case when known_status is distinct from %(status)s then now() else decided_at end
-where job_id = %(job_id)s and attempt = %(attempt)s
+where job_id = %(job_id)s and attempt = %(attempt)s and known_status = %(known_status)s
+  and rule is not distinct from %(known_rule)s
+returning job_id
 
 -- name: fill_prompt_id
--- The row learns the prompt that carries its tag.
-update {jobs} j set comfyui_job_id = %(prompt_id)s
-where j.id = %(job_id)s::{id_type} and j.comfyui_job_id is null
+-- The row learns the prompt that carries its tag; one that is locked learns it with a later verdict.
+with mine as (
+    select j.id from {jobs} j
+    where j.id = %(job_id)s::{id_type} and coalesce(j.comfyui_job_id::text, '') = ''
+    for no key update skip locked
+)
+update {jobs} j set comfyui_job_id = %(prompt_id)s from mine where j.id = mine.id
 
 -- name: note_overwritten
 -- The row was reopened again although its evidence stands: a warning, then it is left alone.
-update reconciler.job_state set overwritten = %(overwritten)s where job_id = %(job_id)s
+update reconciler.job_state set overwritten = %(overwritten)s
+where job_id = %(job_id)s and overwritten < %(overwritten)s
+returning job_id

@@ -7,9 +7,12 @@ import json
 import pytest
 
 from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
+from reconciler.store.clean import clean_json
 from reconciler.store.records import ending_from_json, ending_to_json
 
 FILE = ListedFile("9", "a.mp4", "video", "output", "gifs")
+#: No UTF-8, a backslash, and a letter that is none of ASCII.
+ODD = ListedFile("9", "caf\udce9\\n\x00.mp4", "vid\u00e9o", "output", "gifs")
 
 
 @pytest.mark.parametrize(
@@ -18,10 +21,11 @@ FILE = ListedFile("9", "a.mp4", "video", "output", "gifs")
         Ending(EndKind.SUCCESS, Source.HISTORY, files=(FILE, FILE), cached=True, ended_at=2.5),
         Ending(EndKind.ERROR, Source.MANIFEST, node_id="1", message="boom", out_of_memory=True),
         Ending(EndKind.REMOVED, Source.MANIFEST),
+        Ending(EndKind.SUCCESS, Source.HISTORY, files=(ODD,)),
     ],
 )
 def test_an_ending_comes_back_as_it_was(ending: Ending) -> None:
-    stored = json.loads(json.dumps(ending_to_json(ending)))
+    stored = json.loads(json.dumps(clean_json(ending_to_json(ending))))
     assert ending_from_json(stored) == ending
 
 

@@ -39,6 +39,9 @@ create table reconciler.job_state (
     decided_at     timestamptz not null default now()
 );
 create index job_state_failed on reconciler.job_state (decided_at) where failure is not null;
+-- Asked for every second, among all the jobs that ever were.
+create index job_state_open on reconciler.job_state (job_id)
+    where known_status in ('queued', 'processing');
 
 -- The prompts of a job's attempts, with the clocks that must survive a restart.
 create table reconciler.prompts (

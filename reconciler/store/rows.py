@@ -1,0 +1,64 @@
+"""Rows of the database as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.core.jobs import FailureCode, Job, Status
+from reconciler.store.records import Event, JobRecord, PromptRecord, StoryEvent, ending_from_json
+
+
+def job_of(row: Mapping[str, Any]) -> JobRecord:
+    """A row of `open_jobs`, whose status is one of ours."""
+    seen = row["known_status"] is not None
+    job = Job(
+        id=row["job_id"],
+        status=Status(row["row_status"]),
+        failure=FailureCode(row["failure"]) if row["failure"] else None,
+        attempt=row["attempt"] if seen else 1,
+        prompt_id=row["row_prompt_id"],
+        opened_at=row["opened_at"] if seen else row["created_at"],
+        job_type=row["job_type"],
+        frames=_whole(row["frames"]),
+    )
+    return JobRecord(
+        job=job,
+        row_status=row["row_status"],
+        row_prompt_id=row["row_prompt_id"],
+        row_progress=row["row_progress"],
+        known_status=row["known_status"],
+        stage=row["stage"],
+        server=row["server"],
+        queue_position=row["queue_position"],
+        progress=row["progress"],
+        eta_s=row["eta_s"],
+        rule=row["rule"],
+        reason=row["reason"],
+        overwritten=row["overwritten"] or 0,
+        decided_at=row["decided_at"],
+    )
+
+
+def prompt_of(row: Mapping[str, Any]) -> PromptRecord:
+    """A row of `prompts_of`."""
+    values = {name: row[name] for name in PromptRecord.__slots__}
+    values["ending"] = ending_from_json(row["ending"])
+    return PromptRecord(**values)
+
+
+def story_event_of(row: Mapping[str, Any]) -> StoryEvent:
+    """A row of `story`."""
+    names = ("kind", "reason", "from_status", "to_status", "failure", "rule", "evidence")
+    return StoryEvent(
+        row["id"], row["at"], row["attempt"], Event(**{name: row[name] for name in names})
+    )
+
+
+def _whole(value: Any) -> Any:
+    """A number of whatever type the column has. What is none stays: nothing can be concluded from
+    it, and the job's judgement says so."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return value
