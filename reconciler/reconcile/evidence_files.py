@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class FileEvidence:
         """The results that a successful prompt lists. The main one is the last video, else the
         first file: a workflow saves its stills first and its finished video last."""
         ending, server = prompt.ending, self.servers.get(prompt.server or "")
-        if ending is None or ending.kind is not EndKind.SUCCESS or server is None:
+        if ending is None or ending.kind is not EndKind.SUCCESS:
             return ()
         files = [file for file in ending.files if file.type == "output"]
         videos = [file for file in files if _is_video(file)]
@@ -46,18 +47,12 @@ class FileEvidence:
         return tuple(self._listed(record.job, server, file, file is main) for file in files)
 
     def tagged(self, record: JobRecord, prompts: list[PromptRecord]) -> tuple[OutputFile, ...]:
-        """Files whose tag names this job and a prompt that is linked to it.
+        """Files that no ending lists, whose tag names this job and a prompt that is linked to it.
 
         A bare job id is weaker: serial ids repeat between databases. It counts, if at all, for a
         file that is nobody else's and younger than the row.
         """
-        mine = {prompt.prompt_id for prompt in prompts}
-        found = [
-            output
-            for output in self.outputs.tagged([record.job.id])
-            if output.tag_prompt_id in mine
-            or (output.tag_prompt_id is None and self._may_be_bare(record.job, output))
-        ]
+        found = self._tagged(record.job, prompts)
         main = next((o for o in reversed(found) if o.inspection.get("media") == "video"), None)
         files = []
         for output in found:
@@ -70,28 +65,53 @@ class FileEvidence:
                 files.append(replace(file, prompt_id=output.tag_prompt_id))
         return tuple(files)
 
+    def attribute(self, record: JobRecord) -> None:
+        """The job completed: its files are its own, save those that it had from the cache."""
+        prompts = record.attempted
+        for prompt in prompts:
+            if prompt.ending is None or not prompt.ending.cached:
+                for path in self._paths(prompt):
+                    self.outputs.attribute(path, record.job.id, prompt.prompt_id)
+        for output in self._tagged(record.job, prompts):
+            prompt_id = output.tag_prompt_id or prompts[-1].prompt_id
+            self.outputs.attribute(output.path, record.job.id, prompt_id)
+
+    def _tagged(self, job: Job, prompts: list[PromptRecord]) -> list[OutputRecord]:
+        mine = {prompt.prompt_id for prompt in prompts}
+        explained = {path for prompt in prompts for path in self._paths(prompt)}
+        return [
+            output
+            for output in self.outputs.tagged([job.id])
+            if output.path not in explained
+            and (output.tag_prompt_id in mine or self._may_be_bare(job, output))
+        ]
+
     def _may_be_bare(self, job: Job, output: OutputRecord) -> bool:
         return (
             self.accept_bare_job_id
+            and output.tag_prompt_id is None
             and output.job_id in (None, job.id)
             and output.mtime_ns / 1e9 >= job.opened_at
         )
 
-    def attribute(self, record: JobRecord) -> None:
-        """The job completed: its files are its own, save those that it had from the cache."""
-        for prompt in record.prompts:
-            server, ending = self.servers.get(prompt.server or ""), prompt.ending
-            if server is None or ending is None or ending.cached:
-                continue
+    def _paths(self, prompt: PromptRecord) -> list[Path]:
+        """Where the files lie that the prompt's ending lists, as far as they can be ours."""
+        ending, server = prompt.ending, self.servers.get(prompt.server or "")
+        paths = []
+        if ending is not None and server is not None and server.storage_answers():
             for file in ending.files:
                 if file.type == "output":
-                    path = resolve_inside(server.book.root, _relative(file))
-                    self.outputs.attribute(path, record.job.id, prompt.prompt_id)
+                    with suppress(OutsideOutput):
+                        paths.append(resolve_inside(server.book.root, _relative(file)))
+        return paths
 
     def _listed(
-        self, job: Job, server: WatchedServer, file: ListedFile, is_main: bool
+        self, job: Job, server: WatchedServer | None, file: ListedFile, is_main: bool
     ) -> OutputFile:
         relative = _relative(file)
+        if server is None or not server.storage_answers():
+            # The settings name its server no longer, or its storage hangs, and who asks with it.
+            return OutputFile(relative, FileState.UNSETTLED, is_main, file.node_id)
         try:
             path = resolve_inside(server.book.root, relative)
         except OutsideOutput as error:
@@ -102,6 +122,8 @@ class FileEvidence:
         return self._file(job, server.stored_path(path), answer, is_main, file.node_id)
 
     def _answer(self, server: WatchedServer, path: Path) -> Answer:
+        if not server.storage_answers():
+            return Answer(FileState.UNSETTLED)
         try:
             return server.book.look_up(path)
         except OutputError as error:
@@ -132,7 +154,9 @@ class FileEvidence:
 
 
 def _relative(file: ListedFile) -> str:
-    return f"{file.subfolder}/{file.filename}" if file.subfolder else file.filename
+    """The file's name below the output directory. ComfyUI on Windows joins folders its own way."""
+    folder = file.subfolder.replace("\\", "/")
+    return f"{folder}/{file.filename}" if folder else file.filename
 
 
 def _is_video(file: ListedFile) -> bool:

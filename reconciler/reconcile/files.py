@@ -7,7 +7,6 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from reconciler.core.evidence import FileState
 from reconciler.errors import DatabaseError, InspectionError, OutputError
 from reconciler.outputs.inspection import Defect, Inspection
 from reconciler.reconcile.clock import DatabaseClock
+from reconciler.reconcile.inspections import Inspections
 from reconciler.store.outputs import OutputRecord, OutputStore
 
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class OutputBook:
         root: Path,
         *,
         store: OutputStore,
-        executor: Executor,
+        inspections: Inspections,
         inspect: Callable[[Path], Inspection],
         on_answer: Callable[[Path], None],
         clock: DatabaseClock,
@@ -68,7 +68,7 @@ class OutputBook:
         self.server = server
         self.root = root
         self._store = store
-        self._executor = executor
+        self._inspections = inspections
         self._inspect = inspect
         self._on_answer = on_answer
         self._clock = clock
@@ -78,8 +78,9 @@ class OutputBook:
         self._running: set[Path] = set()
         self._troubles: dict[Path, _Trouble] = {}
 
-    def look_up(self, path: Path) -> Answer:
-        """The state of a file now. An unknown one is handed to the inspection.
+    def look_up(self, path: Path, *, urgent: bool = True) -> Answer:
+        """The state of a file now. An unknown one is handed to the inspection, where one that is
+        `urgent`, since a verdict waits for it, goes first.
 
         Raises OutputError where the storage does not even say whether the file exists.
         """
@@ -91,12 +92,12 @@ class OutputBook:
             raise OutputError(f"{path} cannot be looked at: {error.strerror}") from error
         record = self._known(path)
         if record is None or not same_file(record, facts):
-            self._request(path)
+            self._request(path, urgent)
             return Answer(FileState.UNCHECKED)
         if record.sound:
             return Answer(FileState.SOUND, record)
         if not record.confirmed and self._clock.now() >= self._confirm_at(record):
-            self._request(path)
+            self._request(path, urgent)
         return Answer(FileState.UNSOUND, record)
 
     def trouble(self, path: Path) -> str | None:
@@ -128,14 +129,19 @@ class OutputBook:
             if len(self._answers) > MAX_ANSWERS:
                 self._answers.pop(next(iter(self._answers)))
 
-    def _request(self, path: Path) -> None:
+    def _request(self, path: Path, urgent: bool) -> None:
+        key = (self.server, path)
         with self._lock:
             trouble = self._troubles.get(path)
-            if path in self._running or (trouble and self._clock.now() < trouble.retry_at):
+            if trouble and self._clock.now() < trouble.retry_at:
+                return
+            if path in self._running:
+                if urgent:
+                    self._inspections.hurry(key)
                 return
             self._running.add(path)
         try:
-            self._executor.submit(self._work, path)
+            self._inspections.add(key, lambda: self._work(path), urgent=urgent)
         except RuntimeError:  # the service is stopping: the next one inspects it
             with self._lock:
                 self._running.discard(path)

@@ -99,6 +99,6 @@ class Arrivals:
             return
         self._waiting.pop(fact.path, None)
         try:
-            self._book.look_up(fact.path)
+            self._book.look_up(fact.path, urgent=False)
         except OutputError as error:
             log.warning("file not looked at", reason=str(error))

@@ -20,6 +20,7 @@ from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.files import OutputBook
 from reconciler.reconcile.gather import Gatherer
+from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
 from reconciler.reconcile.servers import WatchedServer
@@ -128,6 +129,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     clock, live = DatabaseClock(), LiveSigns()
     clock.set(store.jobs.now())
     inspectors = ThreadPoolExecutor(settings.inspection.workers, "inspect")
+    inspections = Inspections(inspectors)
     lookers = ThreadPoolExecutor(len(settings.servers), "look")
     records = {record.name: record for record in store.servers.all()}
     servers: dict[str, WatchedServer] = {}
@@ -139,7 +141,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
             server.name,
             _root(server),
             store=store.outputs,
-            executor=inspectors,
+            inspections=inspections,
             inspect=_inspector(settings),
             on_answer=on_answer,
             clock=clock,

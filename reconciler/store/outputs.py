@@ -51,7 +51,7 @@ class OutputStore:
         self._connection = connection
 
     def save(self, output: OutputRecord) -> None:
-        """Stores the newest answer about a file. Whose file it is stays, once known."""
+        """Stores the newest answer about a file. Whose it is stays as long as it is the same."""
         values: dict[str, Any] = {n: getattr(output, n) for n in OutputRecord.__slots__}
         for name in ("job_id", "prompt_id", "tag_job_id", "tag_prompt_id"):
             if values[name] is not None:

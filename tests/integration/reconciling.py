@@ -26,6 +26,7 @@ from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.files import OutputBook
 from reconciler.reconcile.gather import Gatherer
+from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import PassReport, Reconciler
 from reconciler.reconcile.servers import WatchedServer
@@ -117,6 +118,7 @@ class Bench:
         self.clock, self.live = DatabaseClock(), LiveSigns()
         self.clock.set(self.store.jobs.now())
         self.inspectors, self._lookers = ThreadPoolExecutor(2), ThreadPoolExecutor(2)
+        self.inspections = Inspections(self.inspectors)
         self.servers = {name: FakeServer() for name in names}
         self.roots = {name: folder / name for name in names}
         watched = {name: self._watched(name, unsound_confirm_s) for name in names}
@@ -212,7 +214,7 @@ class Bench:
             name,
             root.resolve(),
             store=self.store.outputs,
-            executor=self.inspectors,
+            inspections=self.inspections,
             inspect=inspect,
             on_answer=lambda path: None,
             clock=self.clock,

@@ -1,4 +1,5 @@
 -- name: save_output
+-- Whose file it is stays, once known, unless another was written in its place.
 insert into reconciler.outputs as o
     (path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
      tag_job_id, tag_prompt_id, inspected_at, unsound_since, confirmed, thumbnail)
@@ -6,8 +7,13 @@ values (%(path)s, %(server)s, %(job_id)s, %(prompt_id)s, %(size_bytes)s, %(mtime
         %(inspection)s, %(sound)s, %(tag_job_id)s, %(tag_prompt_id)s, now(),
         to_timestamp(%(unsound_since)s), %(confirmed)s, %(thumbnail)s)
 on conflict (path) do update
-set server = excluded.server, job_id = coalesce(o.job_id, excluded.job_id),
-    prompt_id = coalesce(o.prompt_id, excluded.prompt_id),
+set server = excluded.server,
+    job_id = case when (o.size_bytes, o.mtime_ns, o.inode)
+                     = (excluded.size_bytes, excluded.mtime_ns, excluded.inode)
+                  then coalesce(o.job_id, excluded.job_id) else excluded.job_id end,
+    prompt_id = case when (o.size_bytes, o.mtime_ns, o.inode)
+                        = (excluded.size_bytes, excluded.mtime_ns, excluded.inode)
+                     then coalesce(o.prompt_id, excluded.prompt_id) else excluded.prompt_id end,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, inode = excluded.inode,
     inspection = excluded.inspection, sound = excluded.sound, tag_job_id = excluded.tag_job_id,
     tag_prompt_id = excluded.tag_prompt_id, inspected_at = now(),
