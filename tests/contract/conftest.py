@@ -10,6 +10,9 @@ import requests
 
 from reconciler.simulator import Simulator
 from tests.contract.talk import DEADLINE_S, Server
+from tests.integration.conftest import postgres_url, servers_dir
+
+__all__ = ["postgres_url", "servers_dir"]
 
 REAL_URL = os.environ.get("COMFYUI_URL", "").rstrip("/")
 
