@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: Longest name of a node in a sentence, in characters: names are outside text.
+MAX_SAID = 80
+
 
 class Place(StrEnum):
     """Where a server's answer shows a prompt."""
@@ -50,6 +53,20 @@ class ListedFile:
     type: str
     #: The key it stood under: images, gifs, videos, audio, ...
     kind: str
+    #: As the pack saw the file when the prompt ended; None without its manifest.
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+    #: "<algorithm>:<hex>"; the pack adds it a moment later.
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """How long one node of a prompt ran."""
+
+    node_id: str
+    node_type: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,10 @@ class Ending:
     #: ComfyUI's own clock, from the messages of the history entry.
     started_at: float | None = None
     ended_at: float | None = None
+    #: What an Expect Frames node promised; the row's own expectation goes before it.
+    expected_frames: int | None = None
+    #: The nodes that ran longest, the longest first; only the manifest tells.
+    node_runs: tuple[NodeRun, ...] = ()
 
 
 class FileState(StrEnum):
@@ -107,6 +128,24 @@ class OutputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Doing:
+    """What a running prompt was doing when it was heard last."""
+
+    node_id: str
+    #: The node's `class_type`; None where nothing told it.
+    node_type: str | None = None
+    #: Step `value` of `maximum`; 0 of 0 where the node has told none yet.
+    value: float = 0.0
+    maximum: float = 0.0
+
+    def __str__(self) -> str:
+        """As a person says it: "node 7 (KSampler), step 12 of 30"."""
+        kind = f" ({self.node_type[:MAX_SAID]})" if self.node_type else ""
+        steps = f", step {self.value:.0f} of {self.maximum:.0f}" if self.maximum > 0 else ""
+        return f"node {self.node_id[:MAX_SAID]}{kind}{steps}"
+
+
+@dataclass(frozen=True, slots=True)
 class PromptEvidence:
     """What is known of one prompt of the job's current attempt."""
 
@@ -123,9 +162,15 @@ class PromptEvidence:
     #: Every listed output of type "output".
     outputs: tuple[OutputFile, ...] = ()
     running_since: float | None = None
+    #: Seconds of its run in which nobody watched it: its server did not answer, or no reconciler
+    #: looked. They count against no budget.
+    unwatched_s: float = 0.0
+    #: What it was doing when it was heard last; None where nothing was heard.
+    doing: Doing | None = None
     #: Last progress or node event of this prompt, growth of one of its files, or its start.
     last_sign_at: float | None = None
-    #: Since when a source that could have broken the silence has been listening; None = none is.
+    #: Since when a source that could have broken the silence has been listening, while its server
+    #: answered and its output directory was there, without a gap; None = none is.
     witness_since: float | None = None
     #: Clean looks in a row that did not find it, and the first of them.
     missing_looks: int = 0

@@ -7,7 +7,9 @@ from dataclasses import replace
 from reconciler.core.case import Case, Decision, Stage, facts, file_facts, seen
 from reconciler.core.evidence import Place
 from reconciler.core.jobs import FailureCode, Status
-from reconciler.core.stall import runtime_budget_s, stall_reason
+from reconciler.core.limits import limits_of
+from reconciler.core.stages import stage_of
+from reconciler.core.stall import stall_reason
 
 
 def worker_dead(case: Case) -> Decision | None:
@@ -34,12 +36,19 @@ def running(case: Case) -> Decision | None:
             evidence=facts(prompt),
         )
     decision = case.fail(FailureCode.STALLED, "running", stalled, prompt)
-    budget = {"budget_s": runtime_budget_s(case.job, case.policy.stall)}
+    limits = limits_of(case.job, case.policy.stall, prompt.server, prompt.doing)
+    stage = stage_of(prompt.doing)
+    known = {
+        "no_progress_s": limits.no_progress_s,
+        "no_progress_by": limits.no_progress_by,
+        "budget_s": limits.budget_s,
+        "budget_by": limits.budget_by,
+    } | ({} if stage is None else {"run_stage": stage.value})
     return replace(
         decision,
-        evidence=dict(decision.evidence) | budget,
+        evidence=dict(decision.evidence) | known,
         needs_second_look=True,
-        interrupt=case.policy.stall.interrupt,
+        interrupt=limits.interrupt,
     )
 
 

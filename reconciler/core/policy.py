@@ -3,6 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RunStage(StrEnum):
+    """What a running prompt's node is about (`core.stages`)."""
+
+    #: A loader, or a sampler that has told no step yet: it still loads its model.
+    LOADING = "loading"
+    SAMPLING = "sampling"
+    #: A node that writes files: savers, video combiners.
+    ENCODING = "encoding"
+    #: Any other node.
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class StallMatch:
+    """Which prompts a rule is for: those to which all that is named here applies; None = any."""
+
+    #: The row's job type, the running node's `class_type`: `*` stands for anything, and case
+    #: makes no difference. What is not known matches nothing.
+    job_type: str | None = None
+    node_type: str | None = None
+    #: Frames that the job promises; `StallPolicy.unknown_frames` where it promises none.
+    frames_at_least: int | None = None
+    frames_at_most: int | None = None
+    server: str | None = None
+    stage: RunStage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StallRule:
+    """Thresholds that differ for some prompts; None = this rule leaves it to the next."""
+
+    match: StallMatch
+    no_progress_s: float | None = None
+    base_s: float | None = None
+    per_frame_s: float | None = None
+    interrupt: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +59,8 @@ class StallPolicy:
     startup_grace_s: float = 60.0
     #: Ask ComfyUI to interrupt a prompt that stalled.
     interrupt: bool = False
+    #: Exceptions. Each threshold is that of the first rule that matches and names it.
+    rules: tuple[StallRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from reconciler.core.evidence import Evidence, PromptEvidence
 from reconciler.core.jobs import Job
+from reconciler.core.limits import DEFAULT_BY, Limits, limits_of
 from reconciler.core.policy import StallPolicy
+from reconciler.core.words import duration, roughly
+
+#: An older last sign than the silence that counts is told besides, in seconds.
+_WORTH_TELLING_S = 60.0
 
 
-def runtime_budget_s(job: Job, policy: StallPolicy) -> float:
+def runtime_budget_s(job: Job, policy: StallPolicy, server: str | None = None) -> float:
     """Seconds that this job may run. Frames unknown or below 0: the longest usual job."""
-    frames = policy.unknown_frames if job.frames is None or job.frames < 0 else job.frames
-    return policy.base_s + policy.per_frame_s * frames
+    return limits_of(job, policy, server).budget_s
 
 
 def silence_s(prompt: PromptEvidence, evidence: Evidence, now: float) -> float | None:
@@ -27,19 +31,55 @@ def silence_s(prompt: PromptEvidence, evidence: Evidence, now: float) -> float |
     return now - max(signs)
 
 
+def ran_s(prompt: PromptEvidence, now: float) -> float | None:
+    """Seconds that it has run while it was watched; None where its start is not known."""
+    if prompt.running_since is None:
+        return None
+    return now - prompt.running_since - prompt.unwatched_s
+
+
 def stall_reason(
     job: Job, prompt: PromptEvidence, evidence: Evidence, policy: StallPolicy, now: float
 ) -> str | None:
     """Why this running prompt counts as stalled, in words, or None where it does not."""
     if now - evidence.watching_since < policy.startup_grace_s:
         return None
+    limits = limits_of(job, policy, prompt.server, prompt.doing)
     silent = silence_s(prompt, evidence, now)
-    if silent is not None and silent > policy.no_progress_s:
-        return f"no sign of life for {silent:.0f} s (limit {policy.no_progress_s:.0f} s)"
-    if prompt.running_since is None:
-        return None
-    running, budget = now - prompt.running_since, runtime_budget_s(job, policy)
-    if running > budget:
-        frames = "unknown" if job.frames is None else job.frames
-        return f"running for {running:.0f} s (budget {budget:.0f} s, frames: {frames})"
+    if silent is not None and silent > limits.no_progress_s:
+        return _silent(prompt, silent, limits, now)
+    ran = ran_s(prompt, now)
+    if ran is not None and ran > limits.budget_s:
+        return _too_long(job, prompt, ran, limits, now)
     return None
+
+
+def _silent(prompt: PromptEvidence, silent: float, limits: Limits, now: float) -> str:
+    """ "no progress for 15 min at node 7 (KSampler), step 12 of 30 (limit 15 min)"."""
+    what = "no sign of life" if prompt.doing is None else "no progress"
+    where = "" if prompt.doing is None else f" at {prompt.doing}"
+    heard = prompt.last_sign_at
+    long_ago = heard is not None and now - heard > silent + _WORTH_TELLING_S
+    # Not all the time since then was listened to: an outage, or a start of the reconciler.
+    last = f", last heard {roughly(now - heard)} ago" if long_ago and heard is not None else ""
+    limit = f"limit {duration(limits.no_progress_s)}{_by(limits.no_progress_by)}"
+    return f"{what} for {roughly(silent)}{where}{last} ({limit})"
+
+
+def _too_long(job: Job, prompt: PromptEvidence, ran: float, limits: Limits, now: float) -> str:
+    frames = "frames unknown" if job.frames is None else f"frames: {job.frames}"
+    budget = f"budget {duration(limits.budget_s)}{_by(limits.budget_by)}, {frames}"
+    words = f"running for {roughly(ran)} ({budget})"
+    if prompt.unwatched_s >= 1:
+        words += f", besides {roughly(prompt.unwatched_s)} in which nobody could watch it"
+    if prompt.doing is not None:
+        heard = prompt.last_sign_at
+        when = "" if heard is None else f" {roughly(now - heard)} ago"
+        return f"{words}; last heard{when} at {prompt.doing}"
+    if prompt.witness_since is None:
+        return f"{words}; nothing tells us of its progress, so only its budget could end it"
+    return words
+
+
+def _by(setting: str) -> str:
+    return "" if setting == DEFAULT_BY else f" by {setting}"
