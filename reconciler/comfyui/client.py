@@ -11,17 +11,20 @@ from urllib.parse import quote
 
 import structlog
 
+from comfy_node.contract import SNAPSHOT_PATH
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, mapping, text
 from reconciler.comfyui.history import ended_prompt
 from reconciler.comfyui.queue import in_order, listed_jobs, look_of_queue
+from reconciler.comfyui.snapshot import Snapshot, snapshot_of
 from reconciler.comfyui.stats import server_info
 from reconciler.comfyui.transport import NoSuchRoute, Transport
 from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInfo
 from reconciler.errors import ServerAnswer, ServerRefused
 
 _log = structlog.get_logger(__name__)
-_JOBS_PAUSE_S = 300.0
+#: A route that failed is tried again after this time, in seconds.
+_PAUSE_S = 300.0
 _T = TypeVar("_T")
 
 
@@ -49,26 +52,25 @@ class ComfyClient:
         self._http = Transport(address, connect_timeout_s, timeout_s, max_answer_bytes)
         self._lock = threading.RLock()
         self._known: dict[str, QueuedPrompt] = {}
-        #: From when on, by the monotonic clock, GET /api/jobs is worth a try.
-        self._jobs_from = 0.0
+        #: From when on, by the monotonic clock, GET /api/jobs and the snapshot are worth a try.
+        self._jobs_from = self._snapshot_from = 0.0
+        #: How far the ends have been read that the snapshot tells of.
+        self._read: Snapshot | None = None
         self._version: str | None = None
 
     def look(self) -> Look:
-        """The queue at one moment.
+        """The queue at one moment, and what the node pack tells with it.
 
-        GET /api/jobs says in 50 kB who is there, for which GET /queue takes megabytes; only the
-        latter carries job tag, client and output nodes of an open prompt. So a look at prompts
-        that are all known asks the one, and a look that finds a new one reads the other.
+        The pack's snapshot says all there is to know. Without the pack GET /api/jobs says in 50 kB
+        who is there, for which GET /queue takes megabytes; only the latter carries job tag, client
+        and output nodes of an open prompt. So a look at prompts that are all known asks the one,
+        and a look that finds a new one reads the other.
+
+        Each end that the snapshot tells of is in the answer to one look.
         """
         with self._lock:
-            try:
-                look = self._look_by_jobs()
-                if look is None:
-                    look = self._look_by_queue()
-            except ServerRefused:
-                self.reconnected()
-                raise
-            self._known = {prompt.prompt_id: prompt for prompt in look}
+            look, snapshot = self._look()
+            self._read = snapshot or self._read
             return look
 
     def ending(self, prompt_id: str) -> EndedPrompt | None:
@@ -105,7 +107,8 @@ class ComfyClient:
         request. Interrupting is cooperative: a node that never returns goes on running.
         """
         with self._lock:
-            if any(prompt.prompt_id == prompt_id for prompt in self.look().running):
+            # Not `look`: the ends that it tells of would be news to nobody else.
+            if any(prompt.prompt_id == prompt_id for prompt in self._look()[0].running):
                 self._http.post("/interrupt", {"prompt_id": prompt_id})
             else:
                 _log.info("not running, so not interrupted", prompt_id=prompt_id)
@@ -125,11 +128,48 @@ class ComfyClient:
 
     def reconnected(self) -> None:
         """Say that the server was away: it may be another version now, so ask it anew."""
-        self._jobs_from = 0.0
+        self._jobs_from = self._snapshot_from = 0.0
+
+    def connect_anew(self) -> None:
+        """Ask the next question over a new connection: what stands before several servers gives
+        each connection to one of them."""
+        self._http.close()
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
+
+    def _look(self) -> tuple[Look, Snapshot | None]:
+        try:
+            snapshot = self._look_by_snapshot()
+            look = snapshot.look if snapshot is not None else self._look_by_jobs()
+            if look is None:
+                look = self._look_by_queue()
+        except ServerRefused:
+            self.reconnected()
+            raise
+        self._known = {prompt.prompt_id: prompt for prompt in look}
+        return look, snapshot
+
+    def _look_by_snapshot(self) -> Snapshot | None:
+        """The node pack's answer, or None where there is no pack whose format we read."""
+        if time.monotonic() < self._snapshot_from:
+            return None
+        query, read = {}, self._read
+        if read is not None and read.cursor is not None:
+            query = {"boot": read.boot_id, "since": str(read.cursor)}
+        try:
+            answer = self._http.get(SNAPSHOT_PATH, query)
+            snapshot = self._shaped(f"GET {SNAPSHOT_PATH}", lambda: snapshot_of(answer))
+        except NoSuchRoute:
+            snapshot = None
+        except ServerAnswer as error:
+            self._snapshot_from = time.monotonic() + _PAUSE_S
+            _log.warning("doing without the node pack for a while", reason=str(error))
+            return None
+        if snapshot is None:
+            self._snapshot_from = math.inf
+        return snapshot
 
     def _look_by_queue(self) -> Look:
         answer = self._http.get("/queue")
@@ -147,7 +187,7 @@ class ComfyClient:
             return None
         except ServerAnswer as error:
             # One prompt with strange metadata makes ComfyUI answer 500 for the whole list.
-            self._jobs_from = time.monotonic() + _JOBS_PAUSE_S
+            self._jobs_from = time.monotonic() + _PAUSE_S
             _log.info("using GET /queue for a while", reason=str(error))
             return None
         if not all(job.is_same(self._known.get(job.prompt_id)) for job in jobs):

@@ -1,5 +1,7 @@
 """What ComfyUI's websocket says, as values. All of it is a hint to look; none of it is a proof.
 
+ComfyUI tells of a prompt only the client that submitted it; the node pack tells everybody.
+
 `execution_success` comes before the prompt is in history, and a node that blocks execution is told
 here as an error and in history as a success.
 """
@@ -11,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, mapping, number, text
+from comfy_node.contract import EVENT_END, EVENT_PROGRESS, EVENT_START, KINDS
+from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, mapping, number, text, whole
 from reconciler.core.evidence import EndKind
 
 
@@ -49,6 +52,8 @@ class ProgressHeard:
     node_id: str
     value: float
     maximum: float
+    #: Nodes of the prompt that are done; only the node pack tells.
+    nodes_done: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,12 @@ class NodeHeard:
 
     prompt_id: str
     node_id: str | None
+    nodes_done: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The socket's word for how a prompt ended: ask history."""
+    """The socket's word for how a prompt ended: look now."""
 
     prompt_id: str
     kind: EndKind
@@ -97,7 +103,7 @@ def _read(kind: str, data: Mapping[str, Any]) -> Iterator[SocketEvent]:
     if kind == "status":
         told = mapping(mapping(data.get("status")).get("exec_info"))
         yield StatusHeard(int(_number(told, "queue_remaining")))
-    elif kind == "execution_start":
+    elif kind in ("execution_start", EVENT_START):
         yield StartHeard(_id(data, "prompt_id"))
     elif kind == "progress":
         yield from _progress(data)
@@ -107,6 +113,10 @@ def _read(kind: str, data: Mapping[str, Any]) -> Iterator[SocketEvent]:
         yield from _node(data)
     elif kind in _ENDINGS:
         yield Ended(_id(data, "prompt_id"), _ENDINGS[kind])
+    elif kind == EVENT_PROGRESS:
+        yield _told_progress(data)
+    elif kind == EVENT_END:
+        yield Ended(_id(data, "prompt_id"), _end_kind(data))
 
 
 def _progress(data: Mapping[str, Any]) -> Iterator[ProgressHeard]:
@@ -133,6 +143,22 @@ def _node(data: Mapping[str, Any]) -> Iterator[NodeHeard]:
     if "prompt_id" in data:  # On connecting, ComfyUI names its client's node without the prompt.
         node = data.get("node")
         yield NodeHeard(_id(data, "prompt_id"), None if node is None else _id(data, "node"))
+
+
+def _told_progress(data: Mapping[str, Any]) -> ProgressHeard | NodeHeard:
+    """The pack's word: of a node that counts no steps it says only that it runs."""
+    prompt_id, node_id = _id(data, "prompt_id"), text(data.get("node_id"), MAX_ID_CHARS)
+    done = whole(data.get("nodes_done"))
+    value, maximum = number(data.get("value")), number(data.get("max"))
+    if not node_id or value is None or maximum is None:
+        return NodeHeard(prompt_id, node_id or None, done)
+    return ProgressHeard(prompt_id, node_id, value, maximum, done)
+
+
+def _end_kind(data: Mapping[str, Any]) -> EndKind:
+    if data.get("kind") not in KINDS:
+        raise Misshapen("it has no kind of end")
+    return EndKind(data["kind"])
 
 
 def _id(data: Mapping[str, Any], key: str) -> str:

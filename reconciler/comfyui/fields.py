@@ -12,6 +12,8 @@ from typing import Any
 MAX_ID_CHARS = 500
 #: Longest piece of an error message that is kept, in characters.
 MAX_LINE_CHARS = 500
+#: No graph has more nodes.
+MAX_COUNT = 10**6
 
 
 class Misshapen(ValueError):
@@ -41,6 +43,12 @@ def number(value: object) -> float | None:
     except OverflowError:
         return None
     return known if math.isfinite(known) else None
+
+
+def whole(value: object) -> int | None:
+    """A count of things, 0 to a million; more cannot be meant."""
+    known = number(value)
+    return int(known) if known is not None and 0 <= known <= MAX_COUNT else None
 
 
 def seconds(milliseconds: object) -> float | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from comfy_node.contract import TAG_JOB_ID, tag_text
+from comfy_node.contract import NOTE_FIRST_PROMPT_ID, NOTE_JOB_ID_FROM, NOTES, TAG_JOB_ID, tag_text
 from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, items, mapping, number, seconds, text
 from reconciler.comfyui.values import Look, QueuedPrompt
 
-_MAX_CLIENT_ID_CHARS = 200
+_MAX_WORD_CHARS = 200
 
 
 def look_of_queue(answer: object) -> Look:
@@ -38,14 +38,17 @@ def queued_prompt(item: object, where: str, prompt_id: str | None = None) -> Que
     if not known:
         raise Misshapen(f"{where} carries no prompt id")
     extra = mapping(parts[3])
+    notes = mapping(extra.get(NOTES))
     return QueuedPrompt(
         prompt_id=known,
         number=number(parts[0]) or 0.0,
         job_id=job_tag(extra),
-        client_id=text(extra.get("client_id"), _MAX_CLIENT_ID_CHARS),
+        client_id=text(extra.get("client_id"), _MAX_WORD_CHARS),
         output_nodes=len(parts[4]) if isinstance(parts[4], list) else None,
         graph_nodes=len(parts[2]) if isinstance(parts[2], Mapping) else None,
         created_at=seconds(extra.get("create_time")),
+        job_id_from=text(notes.get(NOTE_JOB_ID_FROM), _MAX_WORD_CHARS),
+        first_prompt_id=text(notes.get(NOTE_FIRST_PROMPT_ID), MAX_ID_CHARS),
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from reconciler.core.evidence import Ending
+from reconciler.core.evidence import Ending, EndKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,63 @@ class QueuedPrompt:
     output_nodes: int | None = None
     #: Nodes of its graph; None where the answer does not show the graph.
     graph_nodes: int | None = None
-    #: When it was submitted; only versions from 2026 tell.
+    #: When it was submitted; only versions from 2026, and the node pack, tell.
     created_at: float | None = None
+    #: Who named the job id: "client", or "node" for a Tag node, which may be a relic of a workflow
+    #: that was saved long ago. Only the pack tells.
+    job_id_from: str | None = None
+    #: The prompt whose node queued this one, as the pack saw it.
+    first_prompt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningState:
+    """How far a running prompt is, by the pack's snapshot. Ages are seconds before the answer:
+    ComfyUI's clock is compared with itself alone."""
+
+    age_s: float | None = None
+    #: Since its last sign of life: its start, a node event, a step.
+    sign_age_s: float | None = None
+    node_id: str | None = None
+    node_type: str | None = None
+    #: Step `value` of `maximum` of that node.
+    value: float | None = None
+    maximum: float | None = None
+    nodes_done: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedNote:
+    """The snapshot's word for how a prompt ended; history or manifest has the details."""
+
+    prompt_id: str
+    kind: EndKind
+    job_id: str | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The queue at one moment: the server read both lists under one lock."""
+    """The queue at one moment: the server read both lists under one lock.
+
+    All but the two lists comes from the node pack's snapshot, and is None or empty without it.
+    """
 
     running: tuple[QueuedPrompt, ...] = ()
     #: In the order in which they will run: index + 1 is the position.
     pending: tuple[QueuedPrompt, ...] = ()
+    #: The life of ComfyUI's process that answered: another one proves a restart.
+    boot_id: str | None = None
+    #: False: the thread that runs prompts is dead. None: nobody can tell.
+    worker_alive: bool | None = None
+    #: Version of the node pack.
+    pack: str | None = None
+    #: Of running prompts, by prompt id.
+    states: Mapping[str, RunningState] = field(default_factory=dict)
+    #: Prompts that ended since this client's last look, oldest first.
+    ended: tuple[EndedNote, ...] = ()
+    #: False where some that ended since then are not among them.
+    complete: bool | None = None
 
     def __iter__(self) -> Iterator[QueuedPrompt]:
         yield from self.running

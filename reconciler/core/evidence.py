@@ -31,7 +31,7 @@ class EndKind(StrEnum):
     SUCCESS = "success"
     ERROR = "error"
     INTERRUPTED = "interrupted"
-    #: Deleted from the queue before it ran (only the manifest tells).
+    #: Deleted from the queue before it ran (only the node pack tells).
     REMOVED = "removed"
 
 
@@ -40,6 +40,12 @@ class Source(StrEnum):
 
     HISTORY = "history"
     MANIFEST = "manifest"
+    #: The node pack's snapshot: how it ended and when, and nothing else.
+    SNAPSHOT = "snapshot"
+
+
+#: How a server is silent that answers: it is several, and each knows other prompts.
+SHARED = "shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,9 @@ class PromptEvidence:
     boot_changed_since: float | None = None
     #: The snapshot says that no prompt worker lives, though this boot was seen with one.
     worker_dead: bool = False
+    #: How and when (by ComfyUI's clock) the snapshot said that it ended, where no ending is known.
+    noted: EndKind | None = None
+    noted_at: float | None = None
     #: We interrupted it, because it had stalled.
     interrupted_by_us: bool = False
     #: Output nodes of its graph; with every one of them in tagged files the job is whole.
@@ -197,7 +206,7 @@ class Evidence:
     storage_healthy: bool = True
     #: Since when the server (every server, if the job's is unknown) has been unreachable.
     unreachable_since: float | None = None
-    #: "refused", "timeout" or "answer": told apart in the story.
+    #: "refused", "timeout", "answer" or `SHARED`: told apart in the story.
     unreachable_how: str | None = None
     #: Since when this reconciler has been watching; clocks of silence start no earlier.
     watching_since: float = 0.0

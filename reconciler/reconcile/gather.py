@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 
 import structlog
 
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
 from reconciler.core.evidence import (
+    SHARED,
     Evidence,
     Place,
     PromptEvidence,
 )
 from reconciler.errors import ServerAnswer, ServerError
+from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.live import LiveSigns
+from reconciler.reconcile.notes import ending_of, is_younger
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.reconcile.troubles import Troubles
 from reconciler.store import Store
@@ -27,8 +32,6 @@ log = structlog.get_logger(__name__)
 
 #: Entries of history that are searched for tags of rows without a prompt.
 RECENT_PROMPTS = 64
-#: How far ComfyUI's clock may differ from the database's when ages are compared, in seconds.
-CLOCK_SKEW_S = 5.0
 
 
 @dataclass
@@ -57,17 +60,24 @@ class Gatherer:
         for server in self.servers.values():
             server.fresh = False
         wanted = [self.servers[name] for name in names if name in self.servers]
-        list(self.pool.map(lambda server: server.look(self.clock.now), wanted))
+        list(self.pool.map(self._look, wanted))
         changed = [server for server in wanted if server.fresh or server.changed]
         if changed:
             self.store.servers.save(server.record for server in changed)
         for server in changed:
             server.changed = False
 
+    def _look(self, server: WatchedServer) -> None:
+        server.look(self.clock.now)
+        if server.fresh:
+            for prompt_id, state in server.queue.states.items():
+                self.live.shown(prompt_id, state)
+
     def link(self, records: Iterable[JobRecord], *, search_history: bool) -> None:
         """Links prompts to jobs: by the row's own prompt id, or by the job id they carry.
 
-        Both are in the queue, if they live. History is searched for job ids where a job has no
+        Both are in the queue, if they live. Of prompts that came and went between two looks the
+        node pack's notes tell. Without the pack, history is searched for job ids where a job has no
         prompt (with `search_history`), and after a time in which prompts may have come and gone.
         """
         by_id = {record.job.id: record for record in records}
@@ -81,8 +91,11 @@ class Gatherer:
         searched = search_history and any(not record.attempted for record in by_id.values())
         for server in self.servers.values():
             if server.fresh and by_id:
-                ended = self._recent(server) if searched or server.was_away else ()
-                for prompt in [*server.queue, *(e.prompt for e in ended if _is_younger(e, by_id))]:
+                search = server.was_away or (searched and server.queue.boot_id is None)
+                ended = self._recent(server) if search else ()
+                old = [e.prompt for e in ended if is_younger(e, by_id.get(e.prompt.job_id or ""))]
+                noted = server.tags.new(by_id, linked, partial(self._ending, server))
+                for prompt in chain(server.queue, old, noted):
                     self._link_tagged(by_id, linked, prompt, server)
 
     def shows(self, prompt_id: str | None) -> bool:
@@ -209,6 +222,7 @@ class Gatherer:
         prompt.client_id = found.client_id or prompt.client_id
         prompt.output_nodes = found.output_nodes or prompt.output_nodes
         prompt.missing_looks, prompt.missing_since = 0, None
+        prompt.boot_id, prompt.boot_changed_since = server.queue.boot_id, None
         if place is Place.RUNNING and prompt.running_since is None:
             prompt.running_since = self.clock.now()
         self._hear(prompt)
@@ -224,18 +238,29 @@ class Gatherer:
         clean = True
         for server in asked:
             answer = self._ending(server, prompt)
+            if not isinstance(answer, EndedPrompt):
+                answer = self._noted(prompt, server) or answer
             if isinstance(answer, EndedPrompt):
                 self._end(prompt, server, answer)
                 return True
             clean &= answer is Place.ABSENT
-        if not clean or any(s.record.unreachable_since is not None for s in candidates):
+        if not clean or any(s.says_nothing for s in candidates):
             self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
         elif len(asked) == len(candidates):
             self._places[prompt.prompt_id] = (Place.ABSENT, None)
             prompt.missing_looks += 1
             prompt.missing_since = prompt.missing_since or self.clock.now()
+            restarted = any(restart_proven(s.record, prompt.boot_id) for s in candidates)
+            since = prompt.boot_changed_since or self.clock.now()
+            prompt.boot_changed_since = since if restarted else None
             return True
         return False
+
+    def _noted(self, prompt: PromptRecord, server: WatchedServer) -> EndedPrompt | None:
+        """The end that the node pack told of, where nothing tells more."""
+        note = server.notes.of(prompt.prompt_id) if server.fresh else None
+        ending = ending_of(note) if note is not None else None
+        return None if ending is None else EndedPrompt(QueuedPrompt(prompt.prompt_id, 0.0), ending)
 
     def _ending(self, server: WatchedServer, prompt: PromptRecord) -> EndedPrompt | Place:
         """What the server's history says of a prompt: absent, or unknown for want of an answer."""
@@ -287,6 +312,8 @@ class Gatherer:
 
     def _prompt_evidence(self, record: JobRecord, prompt: PromptRecord) -> PromptEvidence:
         place, position = self._places.get(prompt.prompt_id, (Place.UNKNOWN, None))
+        server = self.servers.get(prompt.server or "")
+        note = server.notes.of(prompt.prompt_id) if server is not None else None
         return PromptEvidence(
             prompt_id=prompt.prompt_id,
             place=place,
@@ -301,31 +328,38 @@ class Gatherer:
             witness_since=self._witness_since(prompt),
             missing_looks=prompt.missing_looks,
             missing_since=prompt.missing_since,
+            boot_changed_since=prompt.boot_changed_since,
+            worker_dead=server is not None and server.worker_dead,
+            noted=note.kind if note is not None and prompt.ending is None else None,
+            noted_at=note.at if note is not None and prompt.ending is None else None,
             interrupted_by_us=prompt.interrupted_by_us,
             output_nodes=prompt.output_nodes,
         )
 
     def _witness_since(self, prompt: PromptRecord) -> float | None:
-        """Since when our websocket would have heard progress of this prompt.
+        """Since when somebody would have told us of this prompt's progress.
 
-        ComfyUI sends progress to the client that submitted the prompt, and to everybody where it
-        was submitted without a client id.
+        The node pack tells of every prompt, in each snapshot. ComfyUI's websocket sends progress
+        to the client that submitted the prompt, and to everybody where it did so without an id.
         """
         server = self.servers.get(prompt.server or "")
-        if server is None or prompt.client_id not in (None, server.client_id):
+        if server is None:
             return None
-        since = server.listening_since()
-        return None if since is None else self.clock.at(since)
+        since = [] if server.told_since is None else [server.told_since]
+        if prompt.client_id in (None, server.client_id):
+            heard_since = server.listening_since()
+            since += [] if heard_since is None else [self.clock.at(heard_since)]
+        return min(since, default=None)
 
     def _unreachable(self, prompts: list[PromptRecord]) -> tuple[float | None, str | None]:
         """Since when, and how, none of the servers that could know the job has answered."""
         names = {p.server for p in prompts if p.ending is None and p.server in self.servers}
         asked = [self.servers[name] for name in names if name] or list(self.servers.values())
-        down = [server.record for server in asked if server.record.unreachable_since is not None]
+        down = [silence for server in asked if (silence := server.says_nothing) is not None]
         if not asked or len(down) < len(asked):
             return None, None
-        latest = max(down, key=lambda record: record.unreachable_since or 0.0)
-        return latest.unreachable_since, latest.unreachable_how
+        # A server that answers, if for nothing, is not down: no limit is to trip on it.
+        return max(down, key=lambda silence: (silence[1] == SHARED, silence[0]))
 
     def _storage_healthy(self, prompts: list[PromptRecord], *, again: bool = True) -> bool:
         """Whether the output directories are there; once for each look is enough if not `again`."""
@@ -335,13 +369,3 @@ class Gatherer:
             if again or server.name not in self._storage:
                 self._storage[server.name] = server.storage_healthy(self.store.outputs.of_server)
         return all(self._storage[server.name] for server in asked)
-
-
-def _is_younger(ended: EndedPrompt, by_id: dict[str, JobRecord]) -> bool:
-    """True where a prompt began after the row whose id it carries: serial ids repeat between
-    databases, and one from before the row is another's."""
-    record = by_id.get(ended.prompt.job_id or "")
-    if record is None:
-        return False
-    began = ended.prompt.created_at or ended.ending.started_at
-    return began is not None and began >= record.job.opened_at - CLOCK_SKEW_S

@@ -1,11 +1,17 @@
-"""Signs of life heard between two looks: progress from the websocket, growth of files."""
+"""Signs of life: progress from the websocket and the pack's snapshot, growth of files.
+
+A prompt is often heard of twice, as its submitter and by the pack's broadcast, which is late by a
+moment. What is old news is a sign of life and no step back.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from reconciler.comfyui.values import RunningState
 
 #: Prompts remembered at most; the quietest go first.
 MAX_PROMPTS = 10_000
@@ -16,10 +22,33 @@ class Heard:
     """What was heard of one prompt. Times are seconds of the monotonic clock."""
 
     last_sign_at: float
-    nodes_done: set[str] = field(default_factory=set)
+    #: Nodes that were heard to begin and to be left.
+    left: set[str] = field(default_factory=set)
+    #: The most nodes that the pack called done: it counts cached ones, which nobody hears of.
+    told_done: int = 0
     node_id: str | None = None
     value: float = 0.0
     maximum: float = 0.0
+
+    @property
+    def nodes_done(self) -> int:
+        """How many nodes are done, the current one not counted."""
+        return max(len(self.left), self.told_done)
+
+    def move_to(self, node_id: str | None) -> bool:
+        """A node runs. False where that is old news: it has been left before."""
+        if node_id is not None and node_id in self.left:
+            return False
+        if self.node_id != node_id:
+            if self.node_id is not None:
+                self.left.add(self.node_id)
+            self.node_id, self.value, self.maximum = node_id, 0.0, 0.0
+        return True
+
+    def step(self, value: float, maximum: float) -> None:
+        """The current node counts its steps. Fewer of as many are old news."""
+        if maximum != self.maximum or value > self.value:
+            self.value, self.maximum = value, maximum
 
 
 class LiveSigns:
@@ -31,22 +60,37 @@ class LiveSigns:
         self._prompts: dict[str, Heard] = {}
         self._growth: dict[str, float] = {}
 
-    def node(self, prompt_id: str, node_id: str | None) -> None:
+    def node(self, prompt_id: str, node_id: str | None, nodes_done: int | None = None) -> None:
         """A node began; None: the prompt has no further node to run."""
         with self._lock:
-            heard = self._touch(prompt_id)
-            if heard.node_id is not None and heard.node_id != node_id:
-                heard.nodes_done.add(heard.node_id)
-            if heard.node_id != node_id:
-                heard.node_id, heard.value, heard.maximum = node_id, 0.0, 0.0
+            heard = self._touch(prompt_id, self._monotonic())
+            if heard.move_to(node_id):
+                heard.told_done = max(heard.told_done, nodes_done or 0)
 
-    def progress(self, prompt_id: str, node_id: str | None, value: float, maximum: float) -> None:
+    def progress(
+        self,
+        prompt_id: str,
+        node_id: str | None,
+        value: float,
+        maximum: float,
+        nodes_done: int | None = None,
+    ) -> None:
         """A node told how far it is: `value` of `maximum` steps."""
-        if node_id is not None:
-            self.node(prompt_id, node_id)
         with self._lock:
-            heard = self._touch(prompt_id)
-            heard.value, heard.maximum = value, maximum
+            heard = self._touch(prompt_id, self._monotonic())
+            if node_id is None or heard.move_to(node_id):
+                heard.step(value, maximum)
+                heard.told_done = max(heard.told_done, nodes_done or 0)
+
+    def shown(self, prompt_id: str, state: RunningState) -> None:
+        """A snapshot, which has just arrived, shows how far a prompt is."""
+        if state.sign_age_s is None:
+            return
+        with self._lock:
+            heard = self._touch(prompt_id, self._monotonic() - state.sign_age_s)
+            if state.node_id is not None and heard.move_to(state.node_id):
+                heard.step(state.value or 0.0, state.maximum or 0.0)
+            heard.told_done = max(heard.told_done, state.nodes_done or 0)
 
     def growth(self, server: str) -> None:
         """A file in the server's output directory appeared or grew."""
@@ -57,15 +101,7 @@ class LiveSigns:
         """What was heard of a prompt, as a copy."""
         with self._lock:
             heard = self._prompts.get(prompt_id)
-            if heard is None:
-                return None
-            return Heard(
-                heard.last_sign_at,
-                set(heard.nodes_done),
-                heard.node_id,
-                heard.value,
-                heard.maximum,
-            )
+            return None if heard is None else replace(heard, left=set(heard.left))
 
     def growth_of(self, server: str) -> float | None:
         """When a file of this server grew last."""
@@ -77,9 +113,9 @@ class LiveSigns:
         with self._lock:
             self._prompts.pop(prompt_id, None)
 
-    def _touch(self, prompt_id: str) -> Heard:
-        heard = self._prompts.pop(prompt_id, None) or Heard(0.0)
-        heard.last_sign_at = self._monotonic()
+    def _touch(self, prompt_id: str, sign_at: float) -> Heard:
+        heard = self._prompts.pop(prompt_id, None) or Heard(sign_at)
+        heard.last_sign_at = max(heard.last_sign_at, sign_at)
         self._prompts[prompt_id] = heard
         if len(self._prompts) > MAX_PROMPTS:
             self._prompts.pop(next(iter(self._prompts)))

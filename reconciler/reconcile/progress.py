@@ -64,7 +64,7 @@ class Estimator:
             found = server.find(prompt.prompt_id)[2] if server is not None else None
             work = Work(
                 found.graph_nodes if found is not None else None,
-                len(heard.nodes_done),
+                heard.nodes_done,
                 heard.value,
                 heard.maximum,
             )

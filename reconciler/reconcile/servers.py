@@ -11,10 +11,12 @@ from typing import Protocol
 import structlog
 
 from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInfo
-from reconciler.core.evidence import Place
+from reconciler.core.evidence import SHARED, Place
 from reconciler.errors import ServerError, ServerRefused, ServerTimeout
 from reconciler.outputs.mounts import storage_marker
+from reconciler.reconcile.boots import is_shared, note_boot
 from reconciler.reconcile.files import OutputBook
+from reconciler.reconcile.notes import EndedNotes, NotedTags
 from reconciler.store.servers import ServerRecord
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,7 @@ class Client(Protocol):
     def recent(self, max_items: int) -> tuple[EndedPrompt, ...]: ...
     def interrupt(self, prompt_id: str) -> None: ...
     def info(self) -> ServerInfo: ...
+    def connect_anew(self) -> None: ...
 
 
 @dataclass
@@ -55,10 +58,23 @@ class WatchedServer:
     changed: bool = True
     #: It was not looked at for a while: prompts may have come and gone that only history shows.
     was_away: bool = True
+    #: Since when, by the database's clock, each look has been answered by the node pack, which
+    #: hears every prompt; None while it is not.
+    told_since: float | None = None
+    #: How prompts ended, as the pack told.
+    notes: EndedNotes = field(default_factory=EndedNotes)
     _running: dict[str, QueuedPrompt] = field(default_factory=dict)
     _pending: dict[str, tuple[int, QueuedPrompt]] = field(default_factory=dict)
     _marker: str | None = None
     _storage_ok: bool = True
+    _shared: bool = False
+    #: The process whose ends the notes hold, and whether it may be of another version.
+    _told_boot: str | None = None
+    _may_be_another: bool = False
+
+    def __post_init__(self) -> None:
+        self.tags = NotedTags(self.notes)
+        self._may_be_another = self.record.answered_at is None
 
     @property
     def name(self) -> str:
@@ -68,22 +84,52 @@ class WatchedServer:
     def look(self, now: Callable[[], float]) -> None:
         """Asks for the queue. A failed look keeps the old record: the next finds the change."""
         try:
-            if self.record.answered_at is None or self.record.unreachable_since is not None:
+            if self._may_be_another or self.record.unreachable_since is not None:
                 self.record.version = self.client.info().version or self.record.version
+                self._may_be_another = False
             look = self.client.look()
         except ServerError as error:
             self.note_failure(error, now())
             return
+        if self.record.unreachable_since is not None:
+            log.info("server answers again", server=self.name)
+        self.record.unreachable_since = self.record.unreachable_how = None
+        before, self.record.answered_at = self.record.answered_at, now()
+        away = before is None or self.record.answered_at - before > AWAY_S
+        self.changed = True
+        self._note_pack(look, self.record.answered_at, away=away)
+        self.fresh = not self._shared
+        if self.fresh:
+            self._take(look)
+
+    def _note_pack(self, look: Look, now: float, *, away: bool) -> None:
+        """Takes over what only the node pack tells: its process, its worker, what ended."""
+        self._may_be_another |= note_boot(self.record, look, now)
+        self._shared = is_shared(self.record, now)
+        if self._shared:
+            self.client.connect_anew()
+        if look.boot_id is None or self._shared:
+            self.told_since = None
+        elif self.told_since is None or away:
+            self.told_since = now
+        self._note_gap(look, away=away)
+
+    def _note_gap(self, look: Look, *, away: bool) -> None:
+        """What ended meanwhile is in the notes, or history has to be searched for it."""
+        if look.boot_id is None or self._shared:
+            self.was_away |= away
+        elif look.boot_id != self._told_boot:
+            self.was_away = not look.complete  # all that ended in its life, or not
+            self._told_boot = look.boot_id
+        else:
+            self.was_away |= not look.complete
+
+    def _take(self, look: Look) -> None:
         self.queue = look
         self._running = {p.prompt_id: p for p in look.running}
         self._pending = {p.prompt_id: (i, p) for i, p in enumerate(look.pending, start=1)}
-        self.fresh = True
-        if self.record.unreachable_since is not None:
-            log.info("server answers again", server=self.name)
-            self.changed = True
-        self.record.unreachable_since = self.record.unreachable_how = None
-        before, self.record.answered_at = self.record.answered_at, now()
-        self.was_away |= before is None or self.record.answered_at - before > AWAY_S
+        self.notes.add(look.ended)
+        self.notes.forget([*self._running, *self._pending])
 
     def note_failure(self, error: ServerError, now: float) -> None:
         """The server did not answer, or not with what was asked."""
@@ -94,6 +140,19 @@ class WatchedServer:
             self.record.unreachable_since = now
         self.changed |= self.record.unreachable_how != how
         self.record.unreachable_how = how
+
+    @property
+    def says_nothing(self) -> tuple[float, str] | None:
+        """Since when and how it gives no evidence, or None where it does."""
+        record = self.record
+        if record.unreachable_since is not None:
+            return record.unreachable_since, record.unreachable_how or "answer"
+        return (record.boot_returned_at or 0.0, SHARED) if self._shared else None
+
+    @property
+    def worker_dead(self) -> bool:
+        """True where the last look says that nothing will run before a restart."""
+        return self.record.worker_dead_since is not None
 
     def find(self, prompt_id: str) -> tuple[Place, int | None, QueuedPrompt | None]:
         """Where the last look shows a prompt, and its position if it waits."""

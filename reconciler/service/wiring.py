@@ -148,7 +148,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
             unsound_confirm_s=settings.outputs.unsound_confirm_s,
         )
         record = records.get(server.name) or ServerRecord(server.name, server.url)
-        record.url = server.url
+        record.move_to(server.url)
         servers[server.name] = WatchedServer(
             record, client, book, _stored_path(server, book.root), own_client_id(server.name)
         )

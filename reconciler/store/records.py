@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
+from reconciler.core.evidence import Ending, EndKind, ListedFile, NodeRun, Source
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.store.clean import clean_text
 
@@ -28,6 +29,9 @@ class PromptRecord:
     ending: Ending | None = None
     ending_seen_at: float | None = None
     interrupted_by_us: bool = False
+    #: The life of ComfyUI's process in which it was last seen, and since when another answers.
+    boot_id: str | None = None
+    boot_changed_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -137,12 +141,14 @@ def ending_from_json(stored: Mapping[str, object] | None) -> Ending | None:
         return None
     values = dict(stored)
     files = values.pop("files", []) or []
+    runs = values.pop("node_runs", []) or []
     return Ending(
         **{  # type: ignore[arg-type]
             **values,
             "kind": EndKind(str(values["kind"])),
             "source": Source(str(values["source"])),
             "files": tuple(_file_from_json(f) for f in files),  # type: ignore[attr-defined]
+            "node_runs": tuple(NodeRun(**run) for run in runs),  # type: ignore[attr-defined]
         }
     )
 
@@ -156,7 +162,7 @@ def _file_to_json(file: ListedFile) -> dict[str, object]:
     return asdict(file) | escaped | {"escaped": True}
 
 
-def _file_from_json(stored: Mapping[str, str]) -> ListedFile:
+def _file_from_json(stored: Mapping[str, Any]) -> ListedFile:
     values = dict(stored)
     if values.pop("escaped", False):
         for key in ("filename", "subfolder"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from reconciler.store.clean import clean_text
 from reconciler.store.connection import Connection
@@ -22,6 +22,21 @@ class ServerRecord:
     answered_at: float | None = None
     output_dir: str | None = None
     output_marker: str | None = None
+    #: The life of ComfyUI's process that the node pack told last, and those before it, newest last.
+    boot_id: str | None = None
+    earlier_boot_ids: list[str] = field(default_factory=list)
+    #: Another life than the one before was told that had been told earlier: several servers.
+    boot_returned_at: float | None = None
+    #: A prompt worker was seen in this life, and since when none lives.
+    worker_seen: bool = False
+    worker_dead_since: float | None = None
+
+    def move_to(self, url: str) -> None:
+        """The settings say where it is. At another address another process answers."""
+        if url != self.url:
+            self.url = url
+            self.boot_id = self.boot_returned_at = self.worker_dead_since = None
+            self.earlier_boot_ids, self.worker_seen = [], False
 
 
 class ServerStore:
@@ -41,7 +56,7 @@ class ServerStore:
         with self._connection.transaction() as cursor:
             for server in servers:
                 values = asdict(server)
-                for name in ("version", "output_dir", "output_marker"):
+                for name in ("version", "output_dir", "output_marker", "boot_id"):
                     if values[name] is not None:
                         values[name] = clean_text(values[name])
                 cursor.execute(query("save_server"), values)

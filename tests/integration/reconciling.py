@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,15 @@ import psycopg2
 import psycopg2.extras
 from PIL import Image
 
-from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInfo
+from comfy_node.contract import PACK_VERSION
+from reconciler.comfyui.values import (
+    EndedNote,
+    EndedPrompt,
+    Look,
+    QueuedPrompt,
+    RunningState,
+    ServerInfo,
+)
 from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
 from reconciler.core.policy import Policy, StallPolicy
 from reconciler.errors import ServerError
@@ -55,11 +63,33 @@ class FakeServer:
     asked: list[str] = field(default_factory=list)
     #: Called before each look: what happens between two questions.
     before_look: Callable[[], None] = lambda: None
+    #: With one, the node pack answers: what follows is what it tells.
+    boot_id: str | None = None
+    worker_alive: bool | None = True
+    states: dict[str, RunningState] = field(default_factory=dict)
+    #: Ends since the last look; each is told once, as by the client's cursor.
+    ended: list[EndedNote] = field(default_factory=list)
+    complete: bool = True
 
     def look(self) -> Look:
         self.before_look()
         self._ask("look")
-        return Look(tuple(self.running), tuple(self.pending))
+        queue = Look(tuple(self.running), tuple(self.pending))
+        if self.boot_id is None:
+            return queue
+        ended, self.ended = tuple(self.ended), []
+        return replace(
+            queue,
+            boot_id=self.boot_id,
+            worker_alive=self.worker_alive,
+            pack=PACK_VERSION,
+            states=dict(self.states),
+            ended=ended,
+            complete=self.complete,
+        )
+
+    def connect_anew(self) -> None:
+        self.asked.append("connect anew")
 
     def ending(self, prompt_id: str) -> EndedPrompt | None:
         self._ask(f"ending {prompt_id}")

@@ -52,7 +52,8 @@ order by j.id
 
 -- name: prompts_of
 select prompt_id, job_id, attempt, server, client_id, output_nodes, ever_seen, missing_looks,
-       interrupted_by_us, ending,
+       interrupted_by_us, ending, boot_id,
+       extract(epoch from boot_changed_since)::float8 as boot_changed_since,
        extract(epoch from running_since)::float8 as running_since,
        extract(epoch from last_sign_at)::float8 as last_sign_at,
        extract(epoch from missing_since)::float8 as missing_since,
@@ -79,7 +80,7 @@ returning attempt
 -- ending stands, unless the server, which is asked once more, tells of a later run.
 update reconciler.prompts
 set attempt = %(attempt)s, missing_looks = 0, missing_since = null, last_sign_at = now(),
-    ending_seen_at = null,
+    ending_seen_at = null, boot_changed_since = null,
     running_since = case when running_since is null then null else now() end
 where prompt_id = %(prompt_id)s and job_id = %(job_id)s
 
@@ -111,12 +112,12 @@ returning id
 -- A prompt belongs to the job that it was linked to first, until that job is done with: a row that
 -- names it then is judged by it, too (the row was made anew, or copied; the id was used again).
 insert into reconciler.prompts as p
-    (prompt_id, job_id, attempt, server, client_id, output_nodes, ever_seen)
+    (prompt_id, job_id, attempt, server, client_id, output_nodes, ever_seen, boot_id)
 values (%(prompt_id)s, %(job_id)s, %(attempt)s, %(server)s, %(client_id)s, %(output_nodes)s,
-        %(ever_seen)s)
+        %(ever_seen)s, %(boot_id)s)
 on conflict (prompt_id) do update
 set job_id = excluded.job_id, attempt = excluded.attempt, linked_at = now(),
-    missing_looks = 0, missing_since = null, ending_seen_at = null
+    missing_looks = 0, missing_since = null, ending_seen_at = null, boot_changed_since = null
 where %(by_row)s and not exists (
     select from reconciler.job_state s
     where s.job_id = p.job_id and s.known_status in ('queued', 'processing'))
@@ -129,7 +130,8 @@ set server = %(server)s, client_id = %(client_id)s, output_nodes = %(output_node
     ever_seen = ever_seen or %(ever_seen)s, running_since = to_timestamp(%(running_since)s),
     last_sign_at = to_timestamp(%(last_sign_at)s), missing_looks = %(missing_looks)s,
     missing_since = to_timestamp(%(missing_since)s), ending = coalesce(%(ending)s, ending),
-    ending_seen_at = to_timestamp(%(ending_seen_at)s), interrupted_by_us = %(interrupted_by_us)s
+    ending_seen_at = to_timestamp(%(ending_seen_at)s), interrupted_by_us = %(interrupted_by_us)s,
+    boot_id = %(boot_id)s, boot_changed_since = to_timestamp(%(boot_changed_since)s)
 where prompt_id = %(prompt_id)s and job_id = %(job_id)s and attempt = %(attempt)s
 
 -- name: forget_ending

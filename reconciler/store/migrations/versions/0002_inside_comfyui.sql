@@ -5,7 +5,10 @@ alter table reconciler.servers
     add column boot_id text,
     -- Earlier boot ids, newest last: one that comes back means several servers behind one address.
     add column earlier_boot_ids text[] not null default '{}',
-    add column worker_seen boolean not null default false;
+    add column worker_seen boolean not null default false,
+    -- When one came back last, and since when no prompt worker has lived in this boot.
+    add column boot_returned_at timestamptz,
+    add column worker_dead_since timestamptz;
 
 alter table reconciler.prompts
     -- The boot id under which the prompt was last seen, and since when another one has answered.
@@ -14,3 +17,26 @@ alter table reconciler.prompts
     -- Seconds of its run in which nobody could have seen it get on: its server did not answer, or
     -- the reconciler was down. They count against no budget.
     add column unwatched_s double precision not null default 0;
+
+alter table reconciler.outputs
+    -- What a configured pattern reads off the path, and what the files of one save have in common.
+    add column named_job_id text,
+    add column named_prompt_id text,
+    add column group_key bytea;
+create index outputs_tag_prompt on reconciler.outputs (tag_prompt_id) where tag_prompt_id is not null;
+create index outputs_named_job on reconciler.outputs (named_job_id) where named_job_id is not null;
+create index outputs_named_prompt on reconciler.outputs (named_prompt_id)
+    where named_prompt_id is not null;
+create index outputs_group on reconciler.outputs (group_key) where group_key is not null;
+-- Files that are nobody's, the newest first.
+create index outputs_loose on reconciler.outputs (mtime_ns desc) where job_id is null;
+
+-- Which prompts' endings list which files: a file is one job's, whoever else lists it.
+create table reconciler.listings (
+    path      bytea not null,
+    prompt_id text not null,
+    -- Its node was answered from the cache: an earlier prompt wrote the file.
+    reused    boolean not null,
+    primary key (path, prompt_id)
+);
+create index listings_prompt on reconciler.listings (prompt_id);
