@@ -6,7 +6,7 @@ from reconciler.core.evidence import Evidence, PromptEvidence
 from reconciler.core.jobs import Job
 from reconciler.core.limits import DEFAULT_BY, Limits, limits_of
 from reconciler.core.policy import StallPolicy
-from reconciler.core.words import duration, roughly
+from reconciler.core.words import duration
 
 #: An older last sign than the silence that counts is told besides, in seconds.
 _WORTH_TELLING_S = 60.0
@@ -55,29 +55,32 @@ def stall_reason(
 
 
 def _silent(prompt: PromptEvidence, silent: float, limits: Limits, now: float) -> str:
-    """ "no progress for 15 min at node 7 (KSampler), step 12 of 30 (limit 15 min)"."""
+    """Such as: no progress for 15 min at node 7 (KSampler), step 12 of 30 (limit 15 min)."""
     what = "no sign of life" if prompt.doing is None else "no progress"
     where = "" if prompt.doing is None else f" at {prompt.doing}"
     heard = prompt.last_sign_at
     long_ago = heard is not None and now - heard > silent + _WORTH_TELLING_S
     # Not all the time since then was listened to: an outage, or a start of the reconciler.
-    last = f", last heard {roughly(now - heard)} ago" if long_ago and heard is not None else ""
+    last = f", last heard {duration(now - heard)} ago" if long_ago and heard is not None else ""
     limit = f"limit {duration(limits.no_progress_s)}{_by(limits.no_progress_by)}"
-    return f"{what} for {roughly(silent)}{where}{last} ({limit})"
+    return f"{what} for {duration(silent)}{where}{last} ({limit})"
 
 
 def _too_long(job: Job, prompt: PromptEvidence, ran: float, limits: Limits, now: float) -> str:
-    frames = "frames unknown" if job.frames is None else f"frames: {job.frames}"
-    budget = f"budget {duration(limits.budget_s)}{_by(limits.budget_by)}, {frames}"
-    words = f"running for {roughly(ran)} ({budget})"
+    frames = "unknown" if job.frames is None else job.frames
+    budget = f"budget {duration(limits.budget_s)}{_by(limits.budget_by)}, frames: {frames}"
+    words = f"running for {duration(ran)} ({budget})"
     if prompt.unwatched_s >= 1:
-        words += f", besides {roughly(prompt.unwatched_s)} in which nobody could watch it"
+        words += f", besides {duration(prompt.unwatched_s)} in which nobody could watch it"
     if prompt.doing is not None:
         heard = prompt.last_sign_at
-        when = "" if heard is None else f" {roughly(now - heard)} ago"
+        when = "" if heard is None else f" {duration(now - heard)} ago"
         return f"{words}; last heard{when} at {prompt.doing}"
     if prompt.witness_since is None:
-        return f"{words}; nothing tells us of its progress, so only its budget could end it"
+        return (
+            f"{words}; nothing tells us of its progress, so a slow run, a hang and a dead worker"
+            " look the same, and only the budget applies"
+        )
     return words
 
 

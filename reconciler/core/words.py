@@ -20,8 +20,3 @@ def duration(seconds: float) -> str:
         if number or parts:
             parts.append(f"{number} {unit}" if number else "")
     return " ".join(part for part in parts[:2] if part)
-
-
-def roughly(seconds: float) -> str:
-    """The same, from ten minutes on without seconds: "9 min 59 s", "15 min", "2 h 3 min"."""
-    return duration(seconds if seconds < 600 else seconds - seconds % 60)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from reconciler.core.evidence import (
+    Doing,
     Ending,
     EndKind,
     Evidence,
@@ -20,7 +21,7 @@ from reconciler.core.evidence import (
     Source,
 )
 from reconciler.core.jobs import FailureCode, Job, Status
-from reconciler.core.policy import Policy, StallPolicy
+from reconciler.core.policy import Policy, RunStage, StallMatch, StallPolicy, StallRule
 
 #: A busy machine is slow now and then: no test fails of it.
 PATIENT = settings(
@@ -43,6 +44,27 @@ limits = st.none() | spans
 counts = st.integers(0, 3)
 words = st.sampled_from([None, "", "x", "|\n`\x00", "\udc80", "ComfyUI"])
 
+doings = st.none() | st.builds(
+    Doing,
+    node_id=st.sampled_from(["1", "2"]),
+    node_type=st.sampled_from([None, "KSampler", "VAELoader", "x"]),
+    value=st.sampled_from([0.0, 3.0]),
+    maximum=st.sampled_from([0.0, 30.0]),
+)
+stall_rules = st.builds(
+    StallRule,
+    match=st.builds(
+        StallMatch,
+        node_type=st.sampled_from([None, "*sampler"]),
+        frames_at_least=st.sampled_from([None, 2]),
+        server=words,
+        stage=st.none() | st.sampled_from(RunStage),
+    ),
+    no_progress_s=limits,
+    base_s=limits,
+    interrupt=st.none() | st.booleans(),
+)
+
 policies = st.builds(
     Policy,
     stall=st.builds(
@@ -53,6 +75,7 @@ policies = st.builds(
         unknown_frames=counts,
         startup_grace_s=spans,
         interrupt=st.booleans(),
+        rules=st.lists(stall_rules, max_size=2).map(tuple),
     ),
     accept_late_success=st.booleans(),
     allow_no_output=st.booleans(),
@@ -124,6 +147,8 @@ FIELDS = {
     "running": {
         "place": st.just(Place.RUNNING),
         "running_since": maybe_times,
+        "unwatched_s": spans,
+        "doing": doings,
         "last_sign_at": maybe_times,
         "witness_since": maybe_times,
         "worker_dead": st.sampled_from([False, False, True]),

@@ -49,8 +49,9 @@ def test_rule_running__stalled(interrupt):
     decision = judge(running(witness_since=NOW - 2000), policy=policy, now=NOW + 2000)
     assert (decision.rule, decision.status) == ("running", Status.FAILED)
     assert decision.failure is FailureCode.STALLED
-    assert "no sign of life for 2010 s (limit 900 s)" in decision.reason
+    assert "no sign of life for 33 min 30 s (limit 15 min)" in decision.reason
     assert decision.evidence["budget_s"] == 180 + 30 * 72
+    assert decision.evidence["no_progress_by"] == decision.evidence["budget_by"] == "stall"
     assert decision.needs_second_look
     assert (decision.interrupt, decision.prompt_id) == (interrupt, "p1")
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.core.evidence import Evidence
-from reconciler.core.policy import StallPolicy
-from reconciler.core.stall import runtime_budget_s, silence_s, stall_reason
+from reconciler.core.evidence import Doing, Evidence
+from reconciler.core.policy import RunStage, StallMatch, StallPolicy, StallRule
+from reconciler.core.stall import ran_s, runtime_budget_s, silence_s, stall_reason
 from tests.unit.core.builders import NOW, job, running
 
 POLICY = StallPolicy(no_progress_s=900, base_s=100, per_frame_s=10, startup_grace_s=60)
 LONG_AGO = NOW - 50_000
 WATCHING = Evidence(watching_since=LONG_AGO)
+SAMPLING = Doing("7", "KSampler", 12, 30)
 
 
-def reason(prompt, of=None, evidence=WATCHING, now=NOW):
-    return stall_reason(of or job(frames=10_000), prompt, evidence, POLICY, now)
+def reason(prompt, of=None, evidence=WATCHING, now=NOW, policy=POLICY):
+    return stall_reason(of or job(frames=10_000), prompt, evidence, policy, now)
 
 
 def heard(last_sign_at, **fields):
@@ -38,9 +39,41 @@ def test_the_default_budget_is_three_times_the_real_duration(frames):
     assert runtime_budget_s(job(frames=frames), StallPolicy()) == pytest.approx(3 * real_s, rel=0.3)
 
 
+#: The longest of the usual durations, in seconds.
+USUAL = {1: 60, 72: 600, 120: 1200, 240: 2400, None: 2400}
+
+
+@pytest.mark.parametrize("frames", USUAL)
+def test_the_default_budget_leaves_time_for_a_slow_first_load_of_a_model(frames):
+    """60 GB from a disk that gives 100 MB/s for a video; 12 GB for an image."""
+    load_s = 120 if frames == 1 else 600
+    slow = running(running_since=NOW - USUAL[frames] - load_s, witness_since=None)
+    assert reason(slow, of=job(frames=frames), policy=StallPolicy()) is None
+
+
 def test_silence_is_now_minus_the_last_sign():
     assert reason(heard(NOW - 900)) is None
-    assert reason(heard(NOW - 901)) == "no sign of life for 901 s (limit 900 s)"
+    assert reason(heard(NOW - 901)) == "no sign of life for 15 min 1 s (limit 15 min)"
+
+
+def test_silence_tells_what_was_seen_last():
+    assert reason(heard(NOW - 905, doing=SAMPLING)) == (
+        "no progress for 15 min 5 s at node 7 (KSampler), step 12 of 30 (limit 15 min)"
+    )
+    assert "at node 7, step 3 of 4 (" in reason(heard(LONG_AGO, doing=Doing("7", None, 3, 4)))
+    assert "at node 7 (VAEDecode) (" in reason(heard(LONG_AGO, doing=Doing("7", "VAEDecode")))
+
+
+def test_silence_that_was_not_all_listened_to_tells_when_the_last_sign_was():
+    prompt = heard(NOW - 8_000, doing=SAMPLING, witness_since=NOW - 960)
+    assert reason(prompt) == (
+        "no progress for 16 min at node 7 (KSampler), step 12 of 30, last heard 2 h 13 min ago"
+        " (limit 15 min)"
+    )
+
+
+def test_names_of_nodes_are_bounded():
+    assert len(reason(heard(LONG_AGO, doing=Doing("7" * 9_999, "K" * 9_999)))) < 300
 
 
 def test_silence_that_nobody_could_hear_broken_does_not_count():
@@ -68,9 +101,13 @@ def test_no_silence_while_the_storage_is_away():
     assert reason(heard(LONG_AGO), evidence=away) is None
 
 
-def test_the_budget_needs_no_listener():
+def test_the_budget_needs_no_listener_and_says_that_there_was_none():
     slow = running(running_since=NOW - 821, witness_since=None)
-    assert reason(slow, of=job(frames=72)) == "running for 821 s (budget 820 s, frames: 72)"
+    assert reason(slow, of=job(frames=72)) == (
+        "running for 13 min 41 s (budget 13 min 40 s, frames: 72); nothing tells us of its"
+        " progress, so a slow run, a hang and a dead worker look the same, and only the budget"
+        " applies"
+    )
     assert reason(slow, of=job(frames=72), now=NOW - 1) is None
 
 
@@ -79,9 +116,22 @@ def test_the_budget_says_that_it_guessed_the_frames():
     assert "frames: unknown" in (reason(slow, of=job(frames=None)) or "")
 
 
-def test_signs_of_life_do_not_extend_the_budget():
-    busy = heard(NOW, running_since=NOW - 821)
-    assert reason(busy, of=job(frames=72)) is not None
+def test_signs_of_life_do_not_extend_the_budget_and_are_told():
+    busy = heard(NOW - 3, running_since=NOW - 821, doing=SAMPLING)
+    assert reason(busy, of=job(frames=72)) == (
+        "running for 13 min 41 s (budget 13 min 40 s, frames: 72); last heard 3 s ago at node 7"
+        " (KSampler), step 12 of 30"
+    )
+
+
+def test_seconds_that_nobody_watched_count_against_no_budget():
+    away = {"running_since": NOW - 8_000, "witness_since": None}
+    assert ran_s(running(**away, unwatched_s=7_200), NOW) == 800
+    assert reason(running(**away, unwatched_s=7_180), of=job(frames=72)) is None
+    words = reason(running(**away, unwatched_s=7_179), of=job(frames=72))
+    assert words is not None
+    assert "running for 13 min 41 s" in words
+    assert ", besides 1 h 59 min in which nobody could watch it" in words
 
 
 def test_without_start_and_listener_nothing_trips():
@@ -97,3 +147,22 @@ def test_no_verdict_right_after_the_start_of_the_reconciler(up_s, trips):
 
 def test_a_sign_from_the_future_is_no_stall():
     assert reason(heard(NOW + 500)) is None
+
+
+def test_a_stage_that_may_be_silent_for_longer():
+    """The silence that is allowed is that of what it does now."""
+    patient = StallPolicy(
+        rules=(StallRule(StallMatch(stage=RunStage.LOADING), no_progress_s=3_600),)
+    )
+    for doing, limit in (
+        (Doing("1", "UNETLoader"), 3_600),
+        (Doing("7", "KSampler"), 3_600),
+        (SAMPLING, 900),
+        (Doing("1"), 900),
+        (None, 900),
+    ):
+        at_limit, beyond = heard(NOW - limit, doing=doing), heard(NOW - limit - 1, doing=doing)
+        assert reason(at_limit, policy=patient) is None
+        words = reason(beyond, policy=patient)
+        assert words is not None
+        assert ("limit 1 h by stall.rules[0])" in words) is (limit == 3_600)
