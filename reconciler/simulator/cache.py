@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.simulator.graph import Graph, needed, signature
+from reconciler.simulator.graph import Graph, needed, signatures
 from reconciler.simulator.node_types import SCRIPTED
 from reconciler.simulator.run import Result
 
@@ -18,22 +18,24 @@ class Cache:
     def __init__(self) -> None:
         self._results: dict[str, Result] = {}
         self._scripted: dict[str, Result] = {}
+        #: Of the nodes of the prompt that runs.
+        self._keys: dict[str, str] = {}
 
     def find(self, graph: Graph, outputs: list[str]) -> list[str]:
         """Ids of the nodes of a starting prompt that need not run, in the graph's order."""
         used = needed(graph, outputs)
-        keys = {node_id: signature(graph, node_id) for node_id in graph if node_id in used}
+        self._keys = signatures(graph, [node_id for node_id in graph if node_id in used])
         known = self._results | self._scripted
-        self._results = {key: known[key] for key in keys.values() if key in known}
-        return [node_id for node_id, key in keys.items() if key in self._results]
+        self._results = {key: known[key] for key in self._keys.values() if key in known}
+        return [node_id for node_id, key in self._keys.items() if key in self._results]
 
-    def get(self, graph: Graph, node_id: str) -> Result:
+    def get(self, node_id: str) -> Result:
         """The result of a node that ran or was found."""
-        return self._results[signature(graph, node_id)]
+        return self._results[self._keys[node_id]]
 
     def put(self, graph: Graph, node_id: str, result: Result) -> None:
         """Remember what a node did."""
-        key = signature(graph, node_id)
+        key = self._keys[node_id]
         self._results[key] = result
         if graph[node_id]["class_type"] == SCRIPTED:
             self._scripted[key] = result

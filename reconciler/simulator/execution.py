@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.simulator.graph import Graph
 from reconciler.simulator.node_types import NODE_TYPES
+from reconciler.simulator.queue import ExecutionStatus
 from reconciler.simulator.run import NodeFailed, Run
 from reconciler.simulator.truth import Ending
 
@@ -19,8 +19,6 @@ class Execution:
     """What a prompt has done so far."""
 
     run: Run
-    graph: Graph
-    extra_data: Mapping[str, Any]
     ending: Ending = Ending.SUCCESS
     executed: list[str] = field(default_factory=list)
     messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -37,7 +35,7 @@ class Execution:
         """Which node ended the prompt, and which ran before it."""
         return {
             "node_id": node_id,
-            "node_type": self.graph[node_id]["class_type"],
+            "node_type": self.run.graph[node_id]["class_type"],
             "executed": list(self.executed),
         }
 
@@ -55,7 +53,7 @@ class Execution:
                 name: [_plain(value)]
                 for name, value in {**inputs, **self._hidden_inputs(node_id)}.items()
             },
-            "current_outputs": list(self.graph),
+            "current_outputs": list(self.run.graph),
         }
 
     def history_result(self) -> dict[str, Any]:
@@ -71,23 +69,15 @@ class Execution:
         }
         return {"outputs": self.outputs, "meta": meta}
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> ExecutionStatus:
         """`status` of the history entry."""
         completed = self.ending is Ending.SUCCESS
-        return {
-            "status_str": "success" if completed else "error",
-            "completed": completed,
-            "messages": [list(message) for message in self.messages],
-        }
+        messages = [list(message) for message in self.messages]
+        return ExecutionStatus("success" if completed else "error", completed, messages)
 
     def _hidden_inputs(self, node_id: str) -> dict[str, Any]:
-        told = {
-            "prompt": self.graph,
-            "extra_pnginfo": self.extra_data.get("extra_pnginfo"),
-            "unique_id": node_id,
-        }
-        hidden = NODE_TYPES[self.graph[node_id]["class_type"]].hidden
-        return {name: told[name] for name in hidden}
+        wanted = NODE_TYPES[self.run.graph[node_id]["class_type"]].hidden
+        return self.run.hidden_inputs(node_id, wanted)
 
 
 def _type_name(error: Exception) -> str:

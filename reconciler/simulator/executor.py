@@ -15,7 +15,6 @@ from reconciler.simulator.render import make_tags
 from reconciler.simulator.run import Result, Run, Stage
 from reconciler.simulator.signals import Interrupted
 from reconciler.simulator.truth import Ending
-from reconciler.simulator.versions import Version
 
 
 class Executor:
@@ -25,23 +24,18 @@ class Executor:
     progress goes to everybody, and so does its interrupt; the rest to no one.
     """
 
-    def __init__(self, stage: Stage, version: Version) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._progress_interval_s = version.progress_interval_s
+        self._server = stage.server
         self._cache = Cache()
-        #: Whose prompt ran last (or runs).
-        self.client_id: str | None = None
-        #: The node at work, for a client that reconnects.
-        self.last_node_id: str | None = None
 
     def prepare(self, item: Item) -> Execution:
         """What will be known of the prompt from its start on."""
-        _, prompt_id, graph, extra_data, _ = item
-        self.client_id = extra_data.get("client_id")
-        progress = Progress(prompt_id, self._send, self._progress_interval_s)
+        _, prompt_id, graph, extra_data = item[:4]
+        self._server.client_id = extra_data.get("client_id")
+        progress = Progress(prompt_id, self._send, self._stage.version.progress_interval_s)
         tags = make_tags(graph, extra_data.get("extra_pnginfo"))
-        run = Run(self._stage, prompt_id, self.client_id, progress, tags)
-        return Execution(run, graph, extra_data)
+        return Execution(Run(self._stage, prompt_id, graph, extra_data, progress, tags))
 
     def execute(self, execution: Execution, outputs: list[str]) -> None:
         """Run the output nodes and all that they need.
@@ -50,24 +44,25 @@ class Executor:
         pass through.
         """
         self._stage.signals.forget_interrupt()
+        graph = execution.run.graph
         self._tell(execution, "execution_start", {})
-        cached = self._cache.find(execution.graph, outputs)
+        cached = self._cache.find(graph, outputs)
         self._tell(execution, "execution_cached", {"nodes": cached})
-        for node_id in run_order(execution.graph, outputs, set(cached)):
+        for node_id in run_order(graph, outputs, set(cached)):
             if node_id in cached:
                 self._reuse(execution, node_id)
             elif not self._perform(execution, node_id):
                 break
         else:
             self._tell(execution, "execution_success", {})
-        self.last_node_id = None
+        self._server.last_node_id = None
 
     def tell_end(self, execution: Execution) -> None:
         """The last event, after the prompt has entered the history."""
         self._send_to_owner(execution, "executing", {"node": None})
 
     def _reuse(self, execution: Execution, node_id: str) -> None:
-        ui = self._cache.get(execution.graph, node_id).ui
+        ui = self._cache.get(node_id).ui
         if ui is not None:
             execution.outputs[node_id] = ui
         self._send_executed(execution, node_id, ui)
@@ -77,12 +72,12 @@ class Executor:
         """Run one node; False if the prompt ended with it."""
         progress = execution.run.progress
         progress.start(node_id)
-        self.last_node_id = node_id
+        self._server.last_node_id = node_id
         self._send_to_owner(execution, "executing", {"node": node_id, "display_node": node_id})
         result = self._result(execution, node_id)
         if result is None:
             return False
-        self._cache.put(execution.graph, node_id, result)
+        self._cache.put(execution.run.graph, node_id, result)
         if result.ui is not None:
             execution.outputs[node_id] = result.ui
             self._send_executed(execution, node_id, result.ui)
@@ -94,7 +89,8 @@ class Executor:
         """What a node hands on; None if it raised, or was interrupted."""
         inputs = self._inputs(execution, node_id)
         try:
-            return NODES[execution.graph[node_id]["class_type"]](execution.run, node_id, inputs)
+            run = execution.run
+            return NODES[run.graph[node_id]["class_type"]](run, node_id, inputs)
         except Interrupted:
             execution.ending = Ending.INTERRUPTED
             about = execution.about_node(node_id)
@@ -107,19 +103,22 @@ class Executor:
 
     def _inputs(self, execution: Execution, node_id: str) -> dict[str, Any]:
         """Values, and in the place of each link what the node above handed on."""
-        graph = execution.graph
+        graph = execution.run.graph
         inputs = dict(NODE_TYPES[graph[node_id]["class_type"]].defaults)
         for name, value in graph[node_id]["inputs"].items():
-            is_link = isinstance(value, list)
-            inputs[name] = self._cache.get(graph, value[0]).value if is_link else value
+            inputs[name] = self._value(value) if isinstance(value, list) else value
         return inputs
+
+    def _value(self, link: list[Any]) -> Any:
+        node_id, slot = link
+        return self._cache.get(node_id).values[slot]
 
     def _tell(
         self, execution: Execution, event: str, data: dict[str, Any], *, if_anonymous: bool = False
     ) -> None:
         """An event that the history keeps."""
         stamped = execution.note(event, data)
-        if self.client_id is not None or if_anonymous:
+        if self._server.client_id is not None or if_anonymous:
             self._send(event, stamped)
 
     def _send_executed(self, execution: Execution, node_id: str, ui: dict[str, Any] | None) -> None:
@@ -127,9 +126,9 @@ class Executor:
         self._send_to_owner(execution, "executed", data)
 
     def _send_to_owner(self, execution: Execution, event: str, data: dict[str, Any]) -> None:
-        if self.client_id is not None:
+        if self._server.client_id is not None:
             self._send(event, {**data, "prompt_id": execution.run.prompt_id})
 
     def _send(self, event: str, data: dict[str, Any]) -> None:
         """To the submitter, or to everybody if it gave no client id."""
-        self._stage.hub.send(event, data, self.client_id)
+        self._server.send_sync(event, data, self._server.client_id)

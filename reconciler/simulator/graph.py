@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Set
+import uuid
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
-from reconciler.simulator.node_types import NODE_TYPES
+from reconciler.simulator.node_types import NODE_TYPES, SCRIPTED
 from reconciler.simulator.outcomes import Outcome
 
 Graph = dict[str, dict[str, Any]]
@@ -40,19 +41,42 @@ def run_order(graph: Graph, outputs: list[str], cached: Set[str]) -> Iterator[st
         yield chosen
 
 
-def signature(graph: Graph, node_id: str) -> str:
-    """The same for two nodes that would do the same: class, values, and the nodes above.
+def signatures(graph: Graph, wanted: Iterable[str]) -> dict[str, str]:
+    """By node id, what is the same for two nodes that would do the same: class, values, what the
+    class itself says of them, and the nodes above.
 
     The outcome `cached` looks like `success`, so that it finds the result of an earlier prompt.
     """
-    node = graph[node_id]
-    inputs = {
-        name: [signature(graph, value[0]), value[1]] if isinstance(value, list) else value
-        for name, value in node["inputs"].items()
-    }
-    if inputs.get("outcome") == Outcome.CACHED:
-        inputs["outcome"] = Outcome.SUCCESS
-    return json.dumps([node["class_type"], inputs], sort_keys=True)
+    found: dict[str, str] = {}
+
+    def sign(node_id: str) -> str:
+        if node_id not in found:
+            node = graph[node_id]
+            inputs = {
+                name: [sign(value[0]), value[1]] if isinstance(value, list) else value
+                for name, value in node["inputs"].items()
+            }
+            if inputs.get("outcome") == Outcome.CACHED:
+                inputs["outcome"] = Outcome.SUCCESS
+            own = _own_signature(graph, node_id)
+            found[node_id] = json.dumps([node["class_type"], inputs, own], sort_keys=True)
+        return found[node_id]
+
+    return {node_id: sign(node_id) for node_id in wanted}
+
+
+def _own_signature(graph: Graph, node_id: str) -> list[object]:
+    """What `IS_CHANGED` says: asked before anything ran, when links have no value yet. What is not
+    equal to itself is like nothing else. Nodes that are told their id are never alike."""
+    node, own = graph[node_id], list[object]()
+    node_type = NODE_TYPES[node["class_type"]]
+    if "unique_id" in node_type.hidden:
+        own.append(node_id)
+    if node_type.is_changed is not None:
+        inputs = {k: None if isinstance(v, list) else v for k, v in node["inputs"].items()}
+        said = node_type.is_changed(**inputs)
+        own.append(str(said) if said == said else uuid.uuid4().hex)  # noqa: PLR0124
+    return own
 
 
 def needed(graph: Graph, outputs: list[str], cached: Set[str] = frozenset()) -> list[str]:
@@ -66,6 +90,14 @@ def needed(graph: Graph, outputs: list[str], cached: Set[str] = frozenset()) -> 
             if node_id not in cached:
                 left += [above for above in links(graph, node_id) if above not in cached]
     return found
+
+
+def scripted_outcome(graph: Graph) -> Outcome | None:
+    """What the graph tells to happen, if it has a node for that."""
+    for node in graph.values():
+        if node["class_type"] == SCRIPTED:
+            return Outcome(node["inputs"]["outcome"])
+    return None
 
 
 def _distance(graph: Graph, node_id: str, waiting: list[str]) -> int:

@@ -15,6 +15,8 @@ from aiohttp import web
 
 from reconciler.simulator.jobs import BadQuery, find_job, list_jobs
 from reconciler.simulator.life import Life
+from reconciler.simulator.node_types import known_types
+from reconciler.simulator.queue import SENSITIVE_KEYS
 from reconciler.simulator.system import object_info, system_stats
 from reconciler.simulator.validation import validate
 
@@ -45,8 +47,11 @@ def build_app(life: Life) -> web.Application:
         ("GET", "/simulator/truth", api.get_truth),
     ]
     for method, path, handler in routes:
-        app.router.add_route(method, path, handler)
-        app.router.add_route(method, f"/api{path}", handler)
+        life.server.routes.route(method, path)(handler)
+    for route in life.server.routes:  # the pack's are among them
+        assert isinstance(route, web.RouteDef)
+        app.router.add_route(route.method, route.path, route.handler, **route.kwargs)
+        app.router.add_route(route.method, f"/api{route.path}", route.handler, **route.kwargs)
     if life.world.version.jobs_api:
         app.router.add_get("/api/jobs", api.get_jobs)
         app.router.add_get("/api/jobs/{prompt_id}", api.get_job)
@@ -60,22 +65,22 @@ class Api:
     def __init__(self, life: Life) -> None:
         self._life = life
         self._world = life.world
+        self._server = life.server
+        self._queue = life.server.prompt_queue
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         """GET /ws."""
-        return await self._life.hub.serve(request, self._life.greet)
+        return await self._server.hub.serve(request, self._life.greet)
 
     async def get_prompt(self, request: web.Request) -> web.Response:
         """GET /prompt: how many prompts remain."""
-        return web.json_response(self._life.queue_info())
+        return web.json_response(self._server.get_queue_info())
 
     async def post_prompt(self, request: web.Request) -> web.Response:
         """POST /prompt: validate and queue."""
-        body = await request.json()
+        body = self._server.trigger_on_prompt(await request.json())
         if not isinstance(body, dict):
             body = {}
-        if self._world.pack:
-            body = _tag(body)
         number = self._number(body)
         if "prompt" not in body:
             return _refuse("no_prompt", "No prompt provided", "No prompt provided")
@@ -86,19 +91,23 @@ class Api:
                 "omit it to let the server generate one"
             )
             return _refuse("invalid_prompt_id", "prompt_id must be a valid UUID", details)
-        found = validate(body["prompt"], self._world.version)
+        known, targets = known_types(pack=self._world.pack), body.get("partial_execution_targets")
+        found = validate(body["prompt"], self._world.version, known, targets)
         if found.error is not None:
             answer = {"error": found.error, "node_errors": found.node_errors}
             return web.json_response(answer, status=400)
-        extra_data = self._extra_data(body)
-        self._life.accept((number, prompt_id, body["prompt"], extra_data, found.outputs))
+        extra_data, secrets = self._extra_data(body)
+        item = (number, prompt_id, body["prompt"], extra_data, found.outputs)
+        self._life.accept((*item, secrets) if self._world.version.secrets_apart else item)
         return web.json_response(
             {"prompt_id": prompt_id, "number": number, "node_errors": found.node_errors}
         )
 
     async def get_queue(self, request: web.Request) -> web.Response:
         """GET /queue: every graph in full, the pending ones in the heap's order."""
-        running, pending = self._life.queue.snapshot()
+        running, pending = self._queue.get_current_queue_volatile()
+        if self._world.version.secrets_apart:
+            running, pending = ([item[:5] for item in items] for items in (running, pending))
         return web.json_response({"queue_running": running, "queue_pending": pending})
 
     async def post_queue(self, request: web.Request) -> web.Response:
@@ -115,19 +124,19 @@ class Api:
         query = request.query
         max_items = int(query["max_items"]) if "max_items" in query else None
         offset = int(query.get("offset", "-1"))
-        return web.json_response(self._life.queue.history(max_items, offset))
+        return web.json_response(self._queue.get_history(None, max_items, offset))
 
     async def get_history_of(self, request: web.Request) -> web.Response:
         """GET /history/{id}: an empty object if there is no such entry."""
-        return web.json_response(self._life.queue.history_of(request.match_info["prompt_id"]))
+        return web.json_response(self._queue.get_history(request.match_info["prompt_id"]))
 
     async def post_history(self, request: web.Request) -> web.Response:
         """POST /history: `clear`, or `delete` a list of entries."""
         body = await request.json()
         if body.get("clear"):
-            self._life.queue.forget_all()
+            self._queue.wipe_history()
         for prompt_id in body.get("delete", []):
-            self._life.queue.forget(prompt_id)
+            self._queue.delete_history_item(prompt_id)
         return web.Response()
 
     async def post_interrupt(self, request: web.Request) -> web.Response:
@@ -142,13 +151,13 @@ class Api:
     async def get_jobs(self, request: web.Request) -> web.Response:
         """GET /api/jobs."""
         try:
-            return web.json_response(list_jobs(self._life.queue, request.query))
+            return web.json_response(list_jobs(self._queue, request.query))
         except BadQuery as error:
             return web.json_response({"error": str(error)}, status=400)
 
     async def get_job(self, request: web.Request) -> web.Response:
         """GET /api/jobs/{id}."""
-        job = find_job(self._life.queue, request.match_info["prompt_id"])
+        job = find_job(self._queue, request.match_info["prompt_id"])
         if job is None:
             return web.json_response({"error": "Job not found"}, status=404)
         return web.json_response(job)
@@ -166,7 +175,7 @@ class Api:
     async def get_object_info(self, request: web.Request) -> web.Response:
         """GET /object_info and /object_info/{class}."""
         node_class = request.match_info.get("node_class")
-        return web.json_response(object_info(self._world.version, node_class))
+        return web.json_response(object_info(self._world, node_class))
 
     async def get_view(self, request: web.Request) -> web.StreamResponse:
         """GET /view: a file of the output directory; 403 for one outside of it."""
@@ -197,7 +206,9 @@ class Api:
     def _number(self, body: dict[str, Any]) -> float:
         if "number" in body:
             return float(body["number"])
-        return self._life.next_number(front=bool(body.get("front")))
+        number = self._server.number
+        self._server.number += 1
+        return -number if body.get("front") else number
 
     def _prompt_id(self, body: dict[str, Any]) -> str | None:
         """The client's own id, or a new one; None if the version does not take it."""
@@ -206,20 +217,16 @@ class Api:
             return str(body.get("prompt_id", uuid.uuid4()))
         return str(uuid.uuid4()) if given is None else _canonical_uuid(given)
 
-    def _extra_data(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _extra_data(self, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the prompt carries along, and the secrets among it where the version parts them."""
         extra_data: dict[str, Any] = body.get("extra_data", {})
         if "client_id" in body:
             extra_data["client_id"] = body["client_id"]
-        if self._world.version.stamps_create_time:
-            extra_data["create_time"] = int(time.time() * 1000)
-        return extra_data
-
-
-def _tag(body: dict[str, Any]) -> dict[str, Any]:
-    """What the node pack inside ComfyUI does with every prompt."""
-    from comfy_node.hooks import tag_prompt  # here, because only who wants the pack needs it
-
-    return tag_prompt(body)
+        if not self._world.version.secrets_apart:
+            return extra_data, {}
+        secrets = {key: extra_data.pop(key) for key in SENSITIVE_KEYS if key in extra_data}
+        extra_data["create_time"] = int(time.time() * 1000)
+        return extra_data, secrets
 
 
 def _canonical_uuid(given: object) -> str | None:

@@ -27,21 +27,19 @@ class Incarnation:
             await self._runner.cleanup()
             await asyncio.to_thread(self.life.end)
             raise
-        self._publisher = asyncio.create_task(self.life.hub.publish())
+        self._publisher = asyncio.create_task(self.life.server.hub.publish())
         self.life.start()
         return int(self._runner.addresses[0][1])
 
     async def close(self, *, cut: bool) -> None:
         """Stop listening and end the life; `cut` breaks the connections off, as SIGKILL does."""
-        self.life.over.set()
-        self.life.signals.end()
-        self.life.hub.cut()
+        self.life.fall_silent()
         for site in list(self._runner.sites):
             await site.stop()
         if cut:
             self._abort_connections()
         else:
-            await self.life.hub.close()
+            await self.life.server.hub.close()
         if self._publisher is not None:
             self._publisher.cancel()
         await self._runner.cleanup()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.simulator.queue import Item, PromptQueue
+from reconciler.simulator.queue import AnyPromptQueue, Item
 
 Job = dict[str, Any]
 
@@ -18,7 +18,7 @@ class BadQuery(Exception):
     """A parameter of the query has no meaning; the message says which."""
 
 
-def list_jobs(queue: PromptQueue, query: Mapping[str, str]) -> dict[str, Any]:
+def list_jobs(queue: AnyPromptQueue, query: Mapping[str, str]) -> dict[str, Any]:
     """The answer to GET /api/jobs. Raises `BadQuery`."""
     wanted = _wanted_statuses(query.get("status"))
     limit = _integer(query, "limit")
@@ -40,10 +40,10 @@ def list_jobs(queue: PromptQueue, query: Mapping[str, str]) -> dict[str, Any]:
     return {"jobs": page, "pagination": pagination}
 
 
-def find_job(queue: PromptQueue, prompt_id: str) -> Job | None:
+def find_job(queue: AnyPromptQueue, prompt_id: str) -> Job | None:
     """The answer to GET /api/jobs/{id}, or None if nobody knows it."""
-    running, pending = queue.snapshot()
-    for entry in queue.history_of(prompt_id).values():
+    running, pending = queue.get_current_queue_volatile()
+    for entry in queue.get_history(prompt_id).values():
         details = {
             "outputs": entry["outputs"],
             "execution_status": entry["status"],
@@ -57,16 +57,16 @@ def find_job(queue: PromptQueue, prompt_id: str) -> Job | None:
     return None
 
 
-def _all_jobs(queue: PromptQueue) -> Iterator[Job]:
-    running, pending = queue.snapshot()
-    ended = queue.history()
+def _all_jobs(queue: AnyPromptQueue) -> Iterator[Job]:
+    running, pending = queue.get_current_queue_volatile()
+    ended = queue.get_history()
     yield from (_open(item, "in_progress") for item in running)
     yield from (_open(item, "pending") for item in pending)
     yield from (_ended(prompt_id, entry) for prompt_id, entry in ended.items())
 
 
 def _open(item: Item, status: str) -> Job:
-    number, prompt_id, _, extra_data, _ = item
+    number, prompt_id, _, extra_data = item[:4]
     return _without_nothing(
         id=prompt_id,
         status=status,
@@ -79,7 +79,7 @@ def _open(item: Item, status: str) -> Job:
 
 
 def _ended(prompt_id: str, entry: dict[str, Any]) -> Job:
-    number, _, _, extra_data, _ = entry["prompt"]
+    number, _, _, extra_data = entry["prompt"][:4]
     messages = dict(entry["status"]["messages"])
     end: dict[str, Any] = next((messages[name] for name in _ENDS if name in messages), {})
     outputs = list(_outputs(entry["outputs"]))

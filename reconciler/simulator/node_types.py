@@ -1,48 +1,15 @@
-"""The nodes that the simulator knows: their inputs, outputs and limits."""
+"""The nodes that the simulator knows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from reconciler.simulator.node_type import Input, NodeType
 from reconciler.simulator.outcomes import Outcome, Saver
+from reconciler.simulator.pack_types import PACK_TYPES
 
 #: The node whose inputs are the script of its prompt.
 SCRIPTED = "SimulatedRender"
-
-#: Types whose inputs are values; every other type is a link to another node's output.
-VALUE_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One input of a node. `default` stands in where an optional one is not given."""
-
-    type: str
-    default: object = None
-    required: bool = True
-    minimum: float | None = None
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NodeType:
-    """One class of nodes."""
-
-    inputs: Mapping[str, Input]
-    #: Type of each output slot.
-    outputs: tuple[str, ...] = ()
-    #: It saves something: only such nodes, and what they need, run at all.
-    is_output: bool = False
-    #: What it is told besides its inputs, and shows among them when it raises.
-    hidden: tuple[str, ...] = ()
-    #: Where the real one is defined.
-    module: str = "nodes"
-    defaults: Mapping[str, object] = field(init=False)
-
-    def __post_init__(self) -> None:
-        given = {name: each.default for name, each in self.inputs.items() if not each.required}
-        object.__setattr__(self, "defaults", given)
 
 
 def _optional(type_: str, default: object, **limits: float) -> Input:
@@ -82,6 +49,8 @@ _SIMULATED_RENDER = NodeType(
     module="custom_nodes.simulated",
 )
 
+_LAB = "custom_nodes.lab_nodes"
+
 _SLOW_NOISE = NodeType(
     inputs={
         "frames": Input("INT", 8, minimum=1),
@@ -92,8 +61,38 @@ _SLOW_NOISE = NodeType(
         "fail_at": Input("INT", -1, minimum=-1),
     },
     outputs=("IMAGE",),
-    module="custom_nodes.lab_nodes",
+    module=_LAB,
 )
+
+
+def _passing(**more: Input) -> NodeType:
+    """A node that stands between pictures and their saver."""
+    return NodeType({"images": _IMAGES, **more}, ("IMAGE",), module=_LAB)
+
+
+#: The nodes that tests link into a real ComfyUI: same names, inputs and effects.
+_LAB_TYPES: Mapping[str, NodeType] = {
+    "SlowNoise": _SLOW_NOISE,
+    "Tone": NodeType(
+        {
+            "seconds": Input("FLOAT", 1.0, minimum=0.01),
+            "hertz": Input("FLOAT", 440.0, minimum=20.0),
+        },
+        ("AUDIO",),
+        module=_LAB,
+    ),
+    "RaiseError": _passing(message=Input("STRING", "the lab says no")),
+    "OutOfMemory": _passing(),
+    "Hang": _passing(),
+    "KillWorker": _passing(),
+    "QueueFollowUp": _passing(follow_ups=Input("INT", 1, minimum=0)),
+    "CrashAfterSave": NodeType(
+        {"images": _IMAGES, "filename_prefix": Input("STRING", "crash")},
+        is_output=True,
+        hidden=_TOLD,
+        module=_LAB,
+    ),
+}
 
 _EMPTY_IMAGE = NodeType(
     inputs={
@@ -103,6 +102,24 @@ _EMPTY_IMAGE = NodeType(
         "color": Input("INT", 0, minimum=0),
     },
     outputs=("IMAGE",),
+)
+
+_EMPTY_AUDIO = NodeType(
+    inputs={
+        "duration": Input("FLOAT", 60.0, minimum=0),
+        "sample_rate": Input("INT", 44100, minimum=1),
+        "channels": Input("INT", 2, minimum=1),
+    },
+    outputs=("AUDIO",),
+    module="comfy_extras.nodes_audio",
+)
+
+_SAVE_AUDIO = NodeType(
+    inputs={"audio": Input("AUDIO"), "filename_prefix": Input("STRING", "audio/ComfyUI")},
+    outputs=("AUDIO",),
+    is_output=True,
+    hidden=_TOLD,
+    module="comfy_extras.nodes_audio",
 )
 
 _CREATE_VIDEO = NodeType(
@@ -158,6 +175,7 @@ _VHS_VIDEO_COMBINE = NodeType(
         "pingpong": Input("BOOLEAN", False),
         "save_output": Input("BOOLEAN", True),
         "save_metadata": _optional("BOOLEAN", True),
+        "audio": _optional("AUDIO", None),
     },
     outputs=("VHS_FILENAMES",),
     is_output=True,
@@ -167,10 +185,8 @@ _VHS_VIDEO_COMBINE = NodeType(
 
 NODE_TYPES: Mapping[str, NodeType] = {
     SCRIPTED: _SIMULATED_RENDER,
-    "SlowNoise": _SLOW_NOISE,
-    "KillWorker": NodeType({"images": _IMAGES}, ("IMAGE",), module="custom_nodes.lab_nodes"),
-    "Hang": NodeType({"images": _IMAGES}, ("IMAGE",), module="custom_nodes.lab_nodes"),
     "EmptyImage": _EMPTY_IMAGE,
+    "EmptyAudio": _EMPTY_AUDIO,
     "CreateVideo": _CREATE_VIDEO,
     "SaveImage": NodeType(
         {"images": _IMAGES, "filename_prefix": _PREFIX}, is_output=True, hidden=_TOLD
@@ -179,5 +195,15 @@ NODE_TYPES: Mapping[str, NodeType] = {
     "SaveVideo": _SAVE_VIDEO,
     "SaveWEBM": _SAVE_WEBM,
     "SaveAnimatedWEBP": _SAVE_WEBP,
+    "SaveAudio": _SAVE_AUDIO,
     "VHS_VideoCombine": _VHS_VIDEO_COMBINE,
+    **_LAB_TYPES,
+    **PACK_TYPES,
 }
+
+
+def known_types(*, pack: bool) -> Mapping[str, NodeType]:
+    """The nodes of a server with the node pack, or of one without it."""
+    if pack:
+        return NODE_TYPES
+    return {name: each for name, each in NODE_TYPES.items() if name not in PACK_TYPES}

@@ -1,53 +1,37 @@
-"""What each node does: those of the recordings, and the one that follows a script."""
+"""What each node does: ComfyUI's, VHS's, the lab's, the pack's, and the one with a script."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from reconciler.simulator import savers
+from reconciler.simulator.lab import LAB_NODES
 from reconciler.simulator.node_types import SCRIPTED
-from reconciler.simulator.render import Clip, Tick
+from reconciler.simulator.pack import PACK_NODES, Node
+from reconciler.simulator.render import Clip, Sound, Tick
 from reconciler.simulator.run import NodeFailed, Result, Run
 from reconciler.simulator.scripted import simulated_render
-from reconciler.simulator.signals import WorkerKilled
 
 #: Inputs of a node: values, and in the place of each link what the node above handed on.
 Inputs = Mapping[str, Any]
-Node = Callable[[Run, str, Inputs], Result]
-
-
-def slow_noise(run: Run, node_id: str, inputs: Inputs) -> Result:
-    """Frames, one every `step_seconds`; raises at frame `fail_at`."""
-    frames = inputs["frames"]
-    for index in range(frames):
-        if index == inputs["fail_at"]:
-            raise NodeFailed("RuntimeError", "simulated CUDA out of memory")
-        run.pause(inputs["step_seconds"])
-        run.progress.update(node_id, index + 1, frames)
-    return Result(Clip(frames, inputs["width"], inputs["height"], inputs["seed"]))
 
 
 def empty_image(run: Run, node_id: str, inputs: Inputs) -> Result:
     """A batch of pictures at once."""
-    return Result(Clip(inputs["batch_size"], inputs["width"], inputs["height"], inputs["color"]))
+    size = inputs["width"], inputs["height"]
+    return Result((Clip(inputs["batch_size"], *size, inputs["color"]),))
 
 
-def kill_worker(run: Run, node_id: str, inputs: Inputs) -> Result:
-    """Ends the worker thread."""
-    raise WorkerKilled
-
-
-def hang(run: Run, node_id: str, inputs: Inputs) -> Result:
-    """Never returns."""
-    run.stage.signals.hang()
-    return Result()
+def empty_audio(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """Silence."""
+    return Result((Sound(inputs["duration"], 0.0, inputs["sample_rate"], inputs["channels"]),))
 
 
 def create_video(run: Run, node_id: str, inputs: Inputs) -> Result:
     """Frames and a rate."""
-    return Result(replace(inputs["images"], fps=inputs["fps"]))
+    return Result((replace(inputs["images"], fps=inputs["fps"]),))
 
 
 def save_image(run: Run, node_id: str, inputs: Inputs) -> Result:
@@ -84,6 +68,13 @@ def save_webp(run: Run, node_id: str, inputs: Inputs) -> Result:
     return Result(ui=savers.save_webp(run, clip, inputs["filename_prefix"], _deaf(run)))
 
 
+def save_audio(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """One flac, and the sound handed on."""
+    sound = inputs["audio"]
+    ui = savers.save_audio(run, sound, inputs["filename_prefix"])
+    return Result((sound,), ui)
+
+
 def combine_video(run: Run, node_id: str, inputs: Inputs) -> Result:
     """The nodes of VHS: progress for each frame, and an ear for interrupts."""
     clip = replace(inputs["images"], fps=inputs["frame_rate"])
@@ -100,6 +91,7 @@ def combine_video(run: Run, node_id: str, inputs: Inputs) -> Result:
         format_=inputs["format"],
         temporary=not inputs["save_output"],
         metadata=inputs["save_metadata"],
+        audio=inputs["audio"] is not None,
     )
     return Result(ui=ui)
 
@@ -111,15 +103,16 @@ def _deaf(run: Run) -> Tick:
 
 NODES: Mapping[str, Node] = {
     SCRIPTED: simulated_render,
-    "SlowNoise": slow_noise,
     "EmptyImage": empty_image,
-    "KillWorker": kill_worker,
-    "Hang": hang,
+    "EmptyAudio": empty_audio,
     "CreateVideo": create_video,
     "SaveImage": save_image,
     "PreviewImage": preview_image,
     "SaveVideo": save_video,
     "SaveWEBM": save_webm,
     "SaveAnimatedWEBP": save_webp,
+    "SaveAudio": save_audio,
     "VHS_VideoCombine": combine_video,
+    **LAB_NODES,
+    **PACK_NODES,
 }

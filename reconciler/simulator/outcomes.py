@@ -20,6 +20,8 @@ class Outcome(StrEnum):
     #: The process dies halfway through the encode: queue and history are gone, a partial file is
     #: left, connections are refused for `restart_after_s`.
     CRASH = "crash"
+    #: The process dies right after it has closed the file: that is whole, and nobody says so.
+    CRASH_SAVED = "crash_saved"
     #: An exception kills the worker thread: HTTP goes on, nothing runs any more (a zombie).
     DEAD_WORKER = "dead_worker"
     #: Success, and the file on disk lacks its last part (an mp4's moov box, unless it is in front).

@@ -49,6 +49,16 @@ class Clip:
             yield small.resize((self.width, self.height), Image.Resampling.BILINEAR)
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A sine tone; of 0 hertz, silence."""
+
+    seconds: float
+    hertz: float
+    sample_rate: int = 44100
+    channels: int = 1
+
+
 class EncoderFailed(Exception):
     """ffmpeg refused; the message is what it said."""
 
@@ -72,10 +82,8 @@ def encode(path: Path, clip: Clip, tags: Tags, codec: tuple[str, ...], tick: Tic
 
     Whatever `tick` raises leaves the file as it is then, without an end. Raises `EncoderFailed`.
     """
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as tags_file:
-        tags_file.write(_ffmetadata(tags))
-        tags_file.flush()
-        command = _command(path, clip, tags_file.name, codec)
+    with _tags_file(tags) as tags_path:
+        command = _command(path, clip, tags_path, codec)
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             complaint = _feed(process, clip, tick)
     if process.returncode:
@@ -87,9 +95,17 @@ def add_sound(silent: Path, path: Path) -> None:
     sine = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100")
     mux = ("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", "-shortest")
     command = [*_FFMPEG, "-i", str(silent), *sine, *mux, *_MP4_TAGS, str(path)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode:
-        raise EncoderFailed(done.stderr.decode(errors="replace"))
+    _run_ffmpeg(command)
+
+
+def write_flac(path: Path, sound: Sound, tags: Tags) -> None:
+    """Sound with tags. Raises `EncoderFailed`."""
+    wave = f"0.25*sin(2*PI*{sound.hertz}*t)"
+    source = f"aevalsrc={wave}:s={sound.sample_rate}:d={sound.seconds}"
+    with _tags_file(tags) as tags_path:
+        maps = ("-f", "ffmetadata", "-i", tags_path, "-map", "0:a", "-map_metadata", "1")
+        command = [*_FFMPEG, "-f", "lavfi", "-i", source, *maps, "-ac", str(sound.channels)]
+        _run_ffmpeg([*command, str(path)])
 
 
 def write_gif(path: Path, clip: Clip, tick: Tick) -> None:
@@ -112,6 +128,21 @@ def write_webp(path: Path, clip: Clip, tags: Tags, tick: Tick) -> None:
 
 
 _FFMPEG = (imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y")
+
+
+@contextlib.contextmanager
+def _tags_file(tags: Tags) -> Iterator[str]:
+    """Path of a file with the tags, as ffmpeg reads them."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as tags_file:
+        tags_file.write(_ffmetadata(tags))
+        tags_file.flush()
+        yield tags_file.name
+
+
+def _run_ffmpeg(command: list[str]) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        raise EncoderFailed(done.stderr.decode(errors="replace"))
 
 
 def _command(path: Path, clip: Clip, tags_path: str, codec: tuple[str, ...]) -> list[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reconciler.simulator.graph import Graph
 from reconciler.simulator.progress import Progress
-from reconciler.simulator.render import Clip, Tick
+from reconciler.simulator.render import Tick
+from reconciler.simulator.server import PromptServer
 from reconciler.simulator.signals import Signals
-from reconciler.simulator.socket import Hub
+from reconciler.simulator.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,11 @@ class Stage:
     temp_dir: Path
     #: Every simulated duration is divided by it.
     speed: float
-    #: SaveVideo moves the moov box to the front once the mp4 is written.
-    faststart: bool
-    #: See `Version.counts_every_number`.
-    counts_every_number: bool
+    version: Version
+    #: False for `--disable-metadata`.
+    metadata: bool
     signals: Signals
-    hub: Hub
+    server: PromptServer
     #: End this process and start the next after so many seconds; callable from any thread.
     crash: Callable[[float], None]
     #: Make every HTTP answer late by so many seconds from now on.
@@ -39,12 +40,28 @@ class Run:
 
     stage: Stage
     prompt_id: str
-    client_id: str | None
+    graph: Graph
+    extra_data: Mapping[str, Any]
     progress: Progress
-    tags: Mapping[str, str]
+    #: What a saver writes into its files, whether ComfyUI allows it or not.
+    all_tags: Mapping[str, str]
     files: list[Path] = field(default_factory=list)
     main_file: Path | None = None
     frames_written: int = 0
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """What ComfyUI's own savers write into their files; VHS minds no `--disable-metadata`."""
+        return self.all_tags if self.stage.metadata else {}
+
+    def hidden_inputs(self, node_id: str, wanted: Iterable[str]) -> dict[str, Any]:
+        """What a node is told besides its inputs."""
+        told = {
+            "prompt": self.graph,
+            "extra_pnginfo": self.extra_data.get("extra_pnginfo"),
+            "unique_id": node_id,
+        }
+        return {name: told[name] for name in wanted}
 
     def pause(self, seconds: float) -> None:
         """Let simulated time pass; raises what the outside wants (see `Signals.pause`)."""
@@ -72,9 +89,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a node hands on: a value to the nodes below, and what it shows to users."""
+    """What a node hands on: a value for each output slot, and what it shows to users."""
 
-    value: Clip | None = None
+    values: tuple[Any, ...] = ()
     #: As in the history's `outputs`; None for a node that saves nothing.
     ui: dict[str, Any] | None = None
 

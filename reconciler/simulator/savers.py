@@ -12,9 +12,11 @@ from reconciler.simulator.render import (
     H264_FASTSTART,
     VP9,
     Clip,
+    Sound,
     Tick,
     add_sound,
     encode,
+    write_flac,
     write_gif,
     write_png,
     write_webp,
@@ -28,7 +30,7 @@ def save_images(run: Run, clip: Clip, prefix: str, tick: Tick, temporary: bool =
     """`SaveImage`, one PNG for each frame; or `PreviewImage`, among the temporary files."""
     root = run.stage.temp_dir if temporary else run.stage.output_dir
     target = find_target(root, prefix)
-    first = next_number(target, run.stage.counts_every_number)
+    first = next_number(target, run.stage.version.counts_every_number)
     counted = run.counting(tick)
     listed = []
     for index, image in enumerate(clip.images()):
@@ -43,24 +45,32 @@ def save_images(run: Run, clip: Clip, prefix: str, tick: Tick, temporary: bool =
 
 def save_video(run: Run, clip: Clip, prefix: str, tick: Tick) -> Ui:
     """`SaveVideo`: one mp4."""
-    target, path = _numbered(run, prefix, "mp4")
-    codec = H264_FASTSTART if run.stage.faststart else H264
+    target, path = _numbered(run, prefix, "_.mp4")
+    codec = H264_FASTSTART if run.stage.version.faststart else H264
     encode(path, clip, run.tags, codec, run.counting(tick))
     return {"images": [_listed(target, path)], "animated": [True]}
 
 
 def save_webm(run: Run, clip: Clip, prefix: str, tick: Tick) -> Ui:
     """`SaveWEBM`: one webm, whose tags are upper-cased by the muxer."""
-    target, path = _numbered(run, prefix, "webm")
+    target, path = _numbered(run, prefix, "_.webm")
     encode(path, clip, run.tags, VP9, run.counting(tick))
     return {"images": [_listed(target, path)], "animated": [True]}
 
 
 def save_webp(run: Run, clip: Clip, prefix: str, tick: Tick) -> Ui:
     """`SaveAnimatedWEBP`: one animated webp."""
-    target, path = _numbered(run, prefix, "webp")
+    target, path = _numbered(run, prefix, "_.webp")
     write_webp(path, clip, run.tags, run.counting(tick))
     return {"images": [_listed(target, path)], "animated": [True]}
+
+
+def save_audio(run: Run, sound: Sound, prefix: str) -> Ui:
+    """`SaveAudio`: one flac."""
+    ending = run.stage.version.audio_name_end
+    target, path = _numbered(run, prefix, f"{ending}.flac")
+    write_flac(path, sound, run.tags)
+    return {"audio": [_listed(target, path)]}
 
 
 def combine_video(
@@ -79,13 +89,13 @@ def combine_video(
     stem = f"{target.name}_{next_vhs_number(target):05}"
     picture = target.folder / f"{stem}.png"
     run.begins(picture)
-    write_png(picture, next(islice(clip.images(), 1)), run.tags)
+    write_png(picture, next(islice(clip.images(), 1)), run.all_tags)
     path = target.folder / f"{stem}.{'gif' if format_ == 'image/gif' else 'mp4'}"
     run.begins_main(path)
     if format_ == "image/gif":
         write_gif(path, clip, run.counting(tick))
     else:
-        encode(path, clip, run.tags if metadata else {}, H264, run.counting(tick))
+        encode(path, clip, run.all_tags if metadata else {}, H264, run.counting(tick))
         path = _with_sound(run, path) if audio else path
     about = {"format": format_, "frame_rate": clip.fps, "workflow": picture.name}
     listed = _listed(target, path, "temp" if temporary else "output")
@@ -100,10 +110,10 @@ def _with_sound(run: Run, silent: Path) -> Path:
     return path
 
 
-def _numbered(run: Run, prefix: str, extension: str) -> tuple[Target, Path]:
+def _numbered(run: Run, prefix: str, end: str) -> tuple[Target, Path]:
     target = find_target(run.stage.output_dir, prefix)
-    number = next_number(target, run.stage.counts_every_number)
-    path = target.folder / f"{target.name}_{number:05}_.{extension}"
+    number = next_number(target, run.stage.version.counts_every_number)
+    path = target.folder / f"{target.name}_{number:05}{end}"
     run.begins_main(path)
     return target, path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from reconciler.simulator.outcomes import BREAKS_OFF, Outcome, Saver
 from reconciler.simulator.render import Clip, Tick
 from reconciler.simulator.run import NodeFailed, Result, Run
 from reconciler.simulator.signals import LifeOver, WorkerKilled
+from reconciler.simulator.socket import JPEG, PREVIEW_IMAGE
 
 Inputs = Mapping[str, Any]
 
@@ -40,6 +42,8 @@ def simulated_render(run: Run, node_id: str, inputs: Inputs) -> Result:
     saved = replace(clip, frames=max(clip.frames - 1, 1)) if outcome is Outcome.SHORT else clip
     ui = _save(run, saved, inputs, _encode_tick(run, saved, outcome, inputs))
     _spoil(run, outcome)
+    if outcome is Outcome.CRASH_SAVED:
+        _crash(run, inputs)
     run.pause(inputs["linger_seconds"])
     return Result(ui=ui)
 
@@ -53,7 +57,7 @@ def _clip(inputs: Inputs) -> Clip:
 def _surroundings(run: Run, outcome: Outcome, inputs: Inputs) -> Iterator[None]:
     """What happens to the process rather than to the prompt, while it samples."""
     if outcome is Outcome.FROZEN_SOCKETS:
-        run.stage.hub.freeze()
+        run.stage.server.hub.freeze()
     if outcome is Outcome.SLOW_ANSWERS:
         run.stage.delay_answers(inputs["delay_s"])
     try:
@@ -73,7 +77,7 @@ def _sample(run: Run, node_id: str, outcome: Outcome, inputs: Inputs) -> None:
         run.pause(inputs["seconds"] / frames)
         run.progress.update(node_id, step + 1, frames)
         if inputs["previews"]:
-            run.stage.hub.send_preview(_preview(step), run.client_id)
+            _send_preview(run, step)
 
 
 def _sample_for_ever(run: Run, node_id: str, frames: int) -> None:
@@ -93,21 +97,26 @@ def _break_off(run: Run, outcome: Outcome) -> None:
     raise NodeFailed("RuntimeError", "the script of this prompt says: error")
 
 
-def _preview(step: int) -> bytes:
+def _send_preview(run: Run, step: int) -> None:
     buffer = io.BytesIO()
     next(Clip(1, 64, 64, seed=step).images()).save(buffer, format="JPEG")
-    return buffer.getvalue()
+    payload = struct.pack(">I", JPEG) + buffer.getvalue()
+    run.stage.server.send_sync(PREVIEW_IMAGE, payload, run.stage.server.client_id)
 
 
 def _encode_tick(run: Run, clip: Clip, outcome: Outcome, inputs: Inputs) -> Tick:
     def tick(number: int) -> None:
         if outcome is Outcome.CRASH and number == clip.frames // 2:
             _await_part(run)
-            run.stage.crash(inputs["restart_after_s"])
-            raise LifeOver
+            _crash(run, inputs)
         run.pause(inputs["encode_seconds"] / clip.frames)
 
     return tick
+
+
+def _crash(run: Run, inputs: Inputs) -> None:
+    run.stage.crash(inputs["restart_after_s"])
+    raise LifeOver
 
 
 def _await_part(run: Run) -> None:

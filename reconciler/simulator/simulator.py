@@ -15,9 +15,10 @@ import structlog
 from reconciler.errors import ServerAnswer, ServerError
 from reconciler.simulator.graph import Graph
 from reconciler.simulator.incarnation import Incarnation
-from reconciler.simulator.life import Life, World
+from reconciler.simulator.life import Life
 from reconciler.simulator.truth import TruthEntry
 from reconciler.simulator.versions import find_version
+from reconciler.simulator.world import World
 
 log = structlog.get_logger(__name__)
 
@@ -39,13 +40,15 @@ class Simulator:
         host: str = "127.0.0.1",
         port: int = 0,
         pack: bool = True,
+        metadata: bool = True,
         speed: float = 1.0,
     ) -> None:
-        """`port` 0 takes a free one. `pack`: the node pack tags each prompt. Every simulated
-        duration is divided by `speed`. Raises `SettingsError` for an unknown `version`.
+        """`port` 0 takes a free one. `pack`: the node pack is installed, the very one. `metadata`
+        False is ComfyUI's `--disable-metadata`. Every simulated duration is divided by `speed`.
+        Raises `SettingsError` for an unknown `version`.
         """
         output_dir = Path(output_dir).absolute()
-        self._world = World(output_dir, find_version(version), host, port, speed, pack)
+        self._world = World(output_dir, find_version(version), host, port, speed, pack, metadata)
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
         #: Beginning, crashing and stopping are one at a time.
@@ -58,6 +61,11 @@ class Simulator:
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
         return f"http://{self._world.host}:{self._world.port}"
+
+    @property
+    def pack(self) -> bool:
+        """Whether the node pack is installed."""
+        return self._world.pack
 
     @property
     def output_dir(self) -> Path:
@@ -144,11 +152,11 @@ class Simulator:
 
     def freeze_sockets(self) -> None:
         """Every websocket that is open now never speaks again."""
-        self._life().hub.freeze()
+        self._life().server.hub.freeze()
 
     def steal_socket(self, client_id: str) -> None:
         """Take a client's socket away, as another connection with its id does."""
-        self._life().hub.steal(client_id)
+        self._life().server.hub.steal(client_id)
 
     def delay_answers(self, seconds: float) -> None:
         """Make every HTTP answer late, until it is called again with 0."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-#: First four bytes of a binary frame that carries a preview image, and of its JPEG payload.
+#: The binary event that carries a preview image, and the first four bytes of its payload.
 PREVIEW_IMAGE, JPEG = 1, 1
 
 #: How long a client may take to answer the goodbye.
@@ -34,13 +34,17 @@ class Hub:
         self._frozen: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
         self._open = True
 
-    def send(self, event: str, data: dict[str, Any], client_id: str | None = None) -> None:
-        """Queue an event, from any thread; nothing happens once the hub is closed."""
-        self._put(json.dumps({"type": event, "data": data}), client_id)
+    def send(self, event: str | int, data: Any, client_id: str | None = None) -> None:
+        """Queue an event, from any thread; nothing happens once the hub is closed.
 
-    def send_preview(self, jpeg: bytes, client_id: str | None = None) -> None:
-        """Queue a binary preview frame, from any thread."""
-        self._put(struct.pack(">II", PREVIEW_IMAGE, JPEG) + jpeg, client_id)
+        A number is a binary event's, and `data` its payload.
+        """
+        if isinstance(event, int):
+            message: str | bytes = struct.pack(">I", event) + data
+        else:
+            message = json.dumps({"type": event, "data": data})
+        if self._open:
+            self._loop.call_soon_threadsafe(self._messages.put_nowait, (message, client_id))
 
     def freeze(self) -> None:
         """Every socket that is open now stays open and never speaks again."""
@@ -101,10 +105,6 @@ class Hub:
         else:
             chosen = [self._sockets[client_id]] if client_id in self._sockets else []
         return [socket for socket in chosen if socket not in self._frozen]
-
-    def _put(self, message: str | bytes, client_id: str | None) -> None:
-        if self._open:
-            self._loop.call_soon_threadsafe(self._messages.put_nowait, (message, client_id))
 
 
 async def _say(socket: web.WebSocketResponse, message: str | bytes) -> None:

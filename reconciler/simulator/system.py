@@ -6,9 +6,9 @@ import os
 import sys
 from typing import Any
 
-from reconciler.simulator.life import World
-from reconciler.simulator.node_types import NODE_TYPES, NodeType
-from reconciler.simulator.versions import Version
+from reconciler.simulator.node_type import NodeType
+from reconciler.simulator.node_types import known_types
+from reconciler.simulator.world import World
 
 
 def system_stats(world: World) -> dict[str, Any]:
@@ -17,6 +17,8 @@ def system_stats(world: World) -> dict[str, Any]:
     total = page_bytes * os.sysconf("SC_PHYS_PAGES")
     free = page_bytes * os.sysconf("SC_AVPHYS_PAGES")
     argv = ["main.py", "--cpu", "--listen", world.host, "--port", str(world.port)]
+    argv += ["--output-directory", str(world.output_dir)]
+    argv += [] if world.metadata else ["--disable-metadata"]
     system = {
         **world.version.system,
         "ram_total": total,
@@ -25,7 +27,7 @@ def system_stats(world: World) -> dict[str, Any]:
         "python_version": sys.version,
         "pytorch_version": "2.13.0+cpu",
         "embedded_python": False,
-        "argv": [*argv, "--output-directory", str(world.output_dir)],
+        "argv": argv,
     }
     device = {
         "name": "cpu",
@@ -39,11 +41,11 @@ def system_stats(world: World) -> dict[str, Any]:
     return {"system": system, "devices": [device]}
 
 
-def object_info(version: Version, node_class: str | None = None) -> dict[str, Any]:
+def object_info(world: World, node_class: str | None = None) -> dict[str, Any]:
     """The answer to GET /object_info, or to /object_info/{class}: empty if there is none."""
     return {
-        name: {**_describe(name, node_type), **version.node_info}
-        for name, node_type in NODE_TYPES.items()
+        name: {**_describe(name, node_type), **world.version.node_info}
+        for name, node_type in known_types(pack=world.pack).items()
         if node_class in (None, name)
     }
 

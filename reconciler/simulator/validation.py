@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.simulator.graph import Graph, is_output, links
-from reconciler.simulator.node_types import NODE_TYPES, VALUE_TYPES, Input
+from reconciler.simulator.node_type import VALUE_TYPES, Input, NodeType
+from reconciler.simulator.node_types import NODE_TYPES
 from reconciler.simulator.versions import Version
 
 Problem = dict[str, Any]
@@ -25,15 +27,23 @@ class Validation:
     node_errors: dict[str, Problem] = field(default_factory=dict)
 
 
-def validate(graph: Graph, version: Version) -> Validation:
-    """Check a graph as POST /prompt does.
+def validate(
+    graph: Graph,
+    version: Version,
+    known: Mapping[str, NodeType] = NODE_TYPES,
+    targets: Collection[str] | None = None,
+) -> Validation:
+    """Check a graph as POST /prompt does, for a server that has the `known` nodes.
 
-    Values are converted in place to the types of their inputs, as ComfyUI does.
+    Values are converted in place to the types of their inputs, as ComfyUI does. `targets`: the
+    output nodes that are wanted at all.
     """
     for node_id, node in graph.items():
-        if node.get("class_type") not in NODE_TYPES:
+        if node.get("class_type") not in known:
             return Validation(_unknown_type(node_id, node, version))
     outputs = [node_id for node_id in graph if is_output(graph, node_id)]
+    if targets is not None:
+        outputs = [node_id for node_id in outputs if node_id in targets]
     if not outputs:
         return Validation(_problem("prompt_no_outputs", "Prompt has no outputs"))
     checks = {node_id: _check(graph, node_id) for node_id in outputs}
@@ -101,7 +111,7 @@ def _check_link(graph: Graph, link: list[Any], name: str, spec: Input) -> Proble
         message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
         return _problem("bad_linked_input", message, name, input_name=name, received_value=link)
     received = NODE_TYPES[graph[link[0]]["class_type"]].outputs[link[1]]
-    if received == spec.type:
+    if received == spec.type or "*" in (received, spec.type):
         return None
     return _problem(
         "return_type_mismatch",

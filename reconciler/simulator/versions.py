@@ -17,8 +17,9 @@ class Version:
     strict_prompt_ids: bool
     #: A refusal for an unknown node says which one, in fields of its own.
     explains_missing_nodes: bool
-    #: `extra_data.create_time` (ms) is stamped on each accepted prompt.
-    stamps_create_time: bool
+    #: Secrets of `extra_data` go into a sixth part of a queue's item; and each accepted prompt is
+    #: stamped with `extra_data.create_time` (ms).
+    secrets_apart: bool
     #: `/api/jobs` exists.
     jobs_api: bool
     #: SaveVideo moves the moov box to the front once the mp4 is written.
@@ -27,6 +28,8 @@ class Version:
     progress_interval_s: float
     #: A saver's counter also minds `name_00007.ext`, which has no underscore behind the number.
     counts_every_number: bool
+    #: What stands between number and extension in the names of SaveAudio.
+    audio_name_end: str
     #: Fields of `system` in /system_stats that only depend on the version.
     system: Mapping[str, object]
     #: Fields of each node in /object_info that only depend on the version.
@@ -43,11 +46,12 @@ VERSIONS: Mapping[str, Version] = {
         name="0.3.64",
         strict_prompt_ids=False,
         explains_missing_nodes=False,
-        stamps_create_time=False,
+        secrets_apart=False,
         jobs_api=False,
         faststart=False,
         progress_interval_s=0.0,
         counts_every_number=False,
+        audio_name_end="_",
         system={
             "os": "posix",
             "required_frontend_version": "1.27.10",
@@ -60,11 +64,12 @@ VERSIONS: Mapping[str, Version] = {
         name="0.33.0",
         strict_prompt_ids=True,
         explains_missing_nodes=True,
-        stamps_create_time=True,
+        secrets_apart=True,
         jobs_api=True,
         faststart=True,
         progress_interval_s=0.1,
         counts_every_number=True,
+        audio_name_end="",
         system={
             "os": "linux",
             "required_frontend_version": "1.49.6",

@@ -21,24 +21,26 @@ def finish(
     queue: PromptQueue, name: str, end: str, outputs: dict[str, Any] | None = None, took: int = 5
 ) -> None:
     """Run the next prompt and end it with that message."""
-    taken = queue.take(look_s=0)
+    taken = queue.get(timeout=0)
     assert taken is not None
-    assert taken[1] == name
+    item, item_id = taken
+    assert item[1] == name
     messages = [["execution_start", {"timestamp": 100}], [end, {"timestamp": 100 + took}]]
     status_str = "success" if end == "execution_success" else "error"
-    queue.finish(name, {"outputs": outputs or {}}, {"status_str": status_str, "messages": messages})
+    status = queue.ExecutionStatus(status_str, status_str == "success", messages)
+    queue.task_done(item_id, {"outputs": outputs or {}}, status)
 
 
 @pytest.fixture
 def queue() -> PromptQueue:
     """Three that ended, each in another way, one that runs, and one that waits."""
-    queue = PromptQueue(lambda remaining: None)
+    queue = PromptQueue(lambda: None)
     for created, name in enumerate(["done", "failed", "interrupted", "running", "waiting"], 1):
         put(queue, name, created)
     finish(queue, "done", "execution_success", {"1": {"images": [FILE], "animated": [True]}}, 9)
     finish(queue, "failed", "execution_error", took=20)
     finish(queue, "interrupted", "execution_interrupted")
-    queue.take(look_s=0)
+    queue.get(timeout=0)
     return queue
 
 
@@ -109,7 +111,7 @@ def test_a_saved_file_is_a_better_preview_than_a_temporary_one(queue: PromptQueu
     temporary = {"filename": "t.png", "type": "temp"}
     gif = {"filename": "a.gif", "type": "output", "format": "image/gif"}
     video = {"filename": "a.mp4", "type": "output", "format": "video/h264-mp4"}
-    queue.delete("waiting")
+    queue.delete_queue_item(lambda item: item[1] == "waiting")
     put(queue, "mixed", 9)
     finish(
         queue, "mixed", "execution_success", {"1": {"images": [temporary], "gifs": [gif, video]}}

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from reconciler.errors import OutsideOutput
 from reconciler.simulator import queue as queue_module
 from reconciler.simulator.files import find_target, next_number, next_vhs_number
-from reconciler.simulator.graph import Graph, run_order, signature
+from reconciler.simulator.graph import Graph, run_order, signatures
 from reconciler.simulator.node_types import NODE_TYPES
 from reconciler.simulator.nodes import NODES
 from reconciler.simulator.progress import Progress
-from reconciler.simulator.queue import Item, PromptQueue
+from reconciler.simulator.queue import Item, OldPromptQueue, PromptQueue, remove_sensitive
 from reconciler.simulator.signals import Interrupted, LifeOver, Signals, WorkerKilled
 from reconciler.simulator.validation import validate
 from reconciler.simulator.versions import VERSIONS
@@ -58,37 +58,63 @@ def item(number: float, prompt_id: str) -> Item:
 
 @given(st.lists(st.floats(allow_nan=False), max_size=30))
 def test_prompts_are_taken_by_number_whatever_the_order(numbers: list[float]) -> None:
-    queue = PromptQueue(lambda remaining: None)
+    queue = PromptQueue(lambda: None)
     for index, number in enumerate(numbers):
         queue.put(item(number, str(index)))
-    taken = [queue.take(look_s=0) for _ in numbers]
-    assert [each[0] for each in taken if each] == sorted(numbers)
-    assert queue.take(look_s=0) is None
+    taken = [queue.get(timeout=0) for _ in numbers]
+    assert [each[0][0] for each in taken if each] == sorted(numbers)
+    assert [each[1] for each in taken if each] == list(range(len(numbers)))
+    assert queue.get(timeout=0) is None
 
 
 def test_each_change_of_the_queue_is_told() -> None:
     told: list[int] = []
-    queue = PromptQueue(told.append)
+    queue = PromptQueue(lambda: told.append(queue.get_tasks_remaining()))
     for name in "abc":
         queue.put(item(1, name))
-    queue.take()
-    assert queue.delete("b")
-    assert not queue.delete("a"), "it runs"
-    assert queue.delete("c")
-    queue.finish("a", {"outputs": {}}, {})
+    queue.get()
+    assert delete(queue, "b")
+    assert not delete(queue, "a"), "it runs"
+    assert delete(queue, "c")
+    queue.task_done(0, {"outputs": {}}, None)
     assert told == [1, 2, 3, 3, 2, 1, 1, 0]
+
+
+def delete(queue: PromptQueue, prompt_id: str) -> bool:
+    return queue.delete_queue_item(lambda each: each[1] == prompt_id)
+
+
+def test_of_two_with_one_id_one_is_deleted() -> None:
+    queue = PromptQueue(lambda: None)
+    for number in (1, 2):
+        queue.put(item(number, "a"))
+    assert delete(queue, "a")
+    assert queue.get_tasks_remaining() == 1
+
+
+def test_secrets_stay_out_of_the_history() -> None:
+    """0.3.64 takes them out itself, for 0.33.0 its worker does."""
+    old, new = OldPromptQueue(lambda: None), PromptQueue(lambda: None)
+    old.put((1, "a", {}, {"api_key_comfy_org": "secret", "job_id": 1}, []))
+    old.get()
+    old.task_done(0, {}, None)
+    assert old.get_history("a")["a"]["prompt"] == (1, "a", {}, {"job_id": 1}, [])
+    new.put((1, "a", {}, {}, [], {"api_key_comfy_org": "secret"}))
+    new.get()
+    new.task_done(0, {}, None, process_item=remove_sensitive)
+    assert new.get_history("a")["a"]["prompt"] == (1, "a", {}, {}, [])
 
 
 def test_the_history_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "HISTORY_LIMIT", 2)
-    queue = PromptQueue(lambda remaining: None)
-    for name in "abcd":
+    queue = PromptQueue(lambda: None)
+    for item_id, name in enumerate("abcd"):
         queue.put(item(1, name))
-        queue.take()
-        queue.finish(name, {}, {})
-    assert list(queue.history()) == ["b", "c", "d"]
-    assert list(queue.history(max_items=1)) == ["d"]
-    assert list(queue.history(max_items=1, offset=0)) == ["b"]
+        queue.get()
+        queue.task_done(item_id, {}, None)
+    assert list(queue.get_history()) == ["b", "c", "d"]
+    assert list(queue.get_history(max_items=1)) == ["d"]
+    assert list(queue.get_history(max_items=1, offset=0)) == ["b"]
 
 
 def progress_of(steps: int, interval_s: float) -> list[tuple[str, dict[str, Any]]]:
@@ -167,7 +193,8 @@ def test_a_signature_tells_what_a_node_does_not_what_it_is_called() -> None:
     other = {**NOISE, "inputs": {"color": 2}}
     graph: Graph = {"a": NOISE, "b": NOISE, "c": other, "1": saver("a"), "2": saver("b")}
     graph["3"] = saver("c")
-    assert signature(graph, "1") == signature(graph, "2") != signature(graph, "3")
+    signed = signatures(graph, ["1", "2", "3"])
+    assert signed["1"] == signed["2"] != signed["3"]
 
 
 def test_a_cycle_and_a_link_to_nowhere_are_refused() -> None:

@@ -14,8 +14,9 @@ from reconciler.simulator.node_types import NODE_TYPES, SCRIPTED
 from reconciler.simulator.progress import Progress
 from reconciler.simulator.run import Run, Stage
 from reconciler.simulator.scripted import simulated_render
+from reconciler.simulator.server import PromptServer
 from reconciler.simulator.signals import Interrupted, LifeOver, Signals
-from reconciler.simulator.socket import Hub
+from reconciler.simulator.versions import VERSIONS
 
 
 class Clock(Signals):
@@ -34,7 +35,7 @@ class Clock(Signals):
 class Theatre:
     """A run, and what the node did with everything around it."""
 
-    def __init__(self, tmp_path: Path, hub: Hub, speed: float) -> None:
+    def __init__(self, tmp_path: Path, server: PromptServer, speed: float) -> None:
         self.clock = Clock()
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.crashes_s: list[float] = []
@@ -43,15 +44,15 @@ class Theatre:
             output_dir=tmp_path,
             temp_dir=tmp_path,
             speed=speed,
-            faststart=False,
-            counts_every_number=True,
+            version=VERSIONS["0.33.0"],
+            metadata=True,
             signals=self.clock,
-            hub=hub,
+            server=server,
             crash=self.crashes_s.append,
             delay_answers=self.delays_s.append,
         )
         progress = Progress("p", lambda name, data: self.events.append((name, data)), 0.0)
-        self.run = Run(stage, "p", None, progress, {})
+        self.run = Run(stage, "p", {}, {}, progress, {})
 
     def play(self, outcome: Outcome = Outcome.SUCCESS, **inputs: Any) -> Any:
         """Perform the node; returns what it hands on."""
@@ -62,20 +63,22 @@ class Theatre:
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def server() -> Iterator[PromptServer]:
     loop = asyncio.new_event_loop()
-    yield Hub(loop)
+    yield PromptServer(loop, VERSIONS["0.33.0"])
     loop.close()
 
 
 @pytest.fixture
-def theatre(tmp_path: Path, hub: Hub) -> Theatre:
-    return Theatre(tmp_path, hub, speed=1.0)
+def theatre(tmp_path: Path, server: PromptServer) -> Theatre:
+    return Theatre(tmp_path, server, speed=1.0)
 
 
 @pytest.mark.parametrize("speed", [1.0, 10.0])
-def test_every_duration_is_divided_by_the_speed(tmp_path: Path, hub: Hub, speed: float) -> None:
-    theatre = Theatre(tmp_path, hub, speed)
+def test_every_duration_is_divided_by_the_speed(
+    tmp_path: Path, server: PromptServer, speed: float
+) -> None:
+    theatre = Theatre(tmp_path, server, speed)
     theatre.play(seconds=8.0, encode_seconds=2.0, linger_seconds=0.5)
     expected = [*[2.0 / speed] * 4, *[0.5 / speed] * 4, 0.5 / speed]
     assert theatre.clock.paused_s == pytest.approx(expected)

@@ -19,12 +19,11 @@ from PIL import Image
 
 from reconciler.errors import ServerAnswer, ServerError, SettingsError
 from reconciler.simulator import Ending, Outcome, Saver, Simulator, render_graph
-from reconciler.simulator.life import WORKER_NAME
 from tests.contract.talk import DEADLINE_S, Server, images_graph, wait_until
 
 
 def workers() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == WORKER_NAME}
+    return {thread for thread in threading.enumerate() if "(prompt_worker)" in thread.name}
 
 
 #: Workers of simulators that other tests of this process keep running.
