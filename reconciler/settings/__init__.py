@@ -7,7 +7,6 @@ The reference with each setting's unit, default and reason is `config/reconciler
 from reconciler.settings.load import load
 from reconciler.settings.model import Settings
 from reconciler.settings.sections import (
-    BudgetSettings,
     ComfySettings,
     DatabaseSettings,
     InspectionSettings,
@@ -15,13 +14,13 @@ from reconciler.settings.sections import (
     LostSettings,
     OutputSettings,
     ReconcileSettings,
-    StallSettings,
     TimeoutSettings,
     VerdictSettings,
     WatchSettings,
 )
 from reconciler.settings.server import ServerSettings, one_server, stored_path_of
 from reconciler.settings.source import Source
+from reconciler.settings.stall import BudgetSettings, StallRuleSettings, StallSettings
 
 __all__ = [
     "BudgetSettings",
@@ -35,6 +34,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "Source",
+    "StallRuleSettings",
     "StallSettings",
     "TimeoutSettings",
     "VerdictSettings",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from reconciler.settings.model import Settings
 from reconciler.settings.problems import KeyPath
 from reconciler.settings.server import ServerSettings
+from reconciler.settings.stall import rule_conflicts
 
 Conflict = tuple[KeyPath, str]
 
@@ -29,6 +30,9 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     if settings.watch.poll_interval_s > settings.watch.rescan_s:
         text = "should be at most watch.rescan_s, after which everything is looked at anyway"
         yield ("watch", "poll_interval_s"), text
+    names = [server.name for server in settings.servers]
+    for path, text in rule_conflicts(settings.stall.rules, names):
+        yield ("stall", "rules", *path), text
 
 
 def _same(

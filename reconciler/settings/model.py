@@ -16,7 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from reconciler.core.policy import Policy, StallPolicy
+from reconciler.core.policy import Policy
 from reconciler.settings.fields import Folder
 from reconciler.settings.places import default_data_dir
 from reconciler.settings.sections import (
@@ -27,13 +27,13 @@ from reconciler.settings.sections import (
     LostSettings,
     OutputSettings,
     ReconcileSettings,
-    StallSettings,
     TimeoutSettings,
     VerdictSettings,
     WatchSettings,
 )
 from reconciler.settings.server import ServerSettings
 from reconciler.settings.source import Source
+from reconciler.settings.stall import StallSettings
 
 Layer = Mapping[str, Any]
 
@@ -115,16 +115,9 @@ class Settings(BaseSettings):
 
     def policy(self) -> Policy:
         """The thresholds for `decide`."""
-        stall, lost, timeouts = self.stall, self.lost, self.timeouts
+        lost, timeouts = self.lost, self.timeouts
         return Policy(
-            stall=StallPolicy(
-                no_progress_s=stall.no_progress_s,
-                base_s=stall.budget.base_s,
-                per_frame_s=stall.budget.per_frame_s,
-                unknown_frames=stall.budget.unknown_frames,
-                startup_grace_s=stall.startup_grace_s,
-                interrupt=stall.interrupt,
-            ),
+            stall=self.stall.policy(),
             accept_late_success=self.verdicts.late_success == "accept",
             allow_no_output=self.verdicts.no_output == "complete",
             missing_output_grace_s=self.outputs.missing_output_grace_s,

@@ -87,12 +87,15 @@ def advice(path: KeyPath, known: Sequence[KeyPath]) -> str:
     parent = tuple(ANY if isinstance(key, int) else key for key in path[:-1])
     siblings = [str(candidate[-1]) for candidate in known if candidate[:-1] == parent]
     key = str(path[-1]).lower().replace("-", "_")
-    elsewhere = [dotted(candidate) for candidate in known if candidate[-1] == key]
+    # What stands in no list comes first: there it is what is meant, most likely.
+    known = [path for path in known if ANY not in path] + [path for path in known if ANY in path]
+    same = [candidate for candidate in known if candidate[-1] == key]
+    elsewhere = [dotted(found) for found in same if ANY not in found or ANY in same[0]]
     close = difflib.get_close_matches(key, siblings, n=1)
     beside = [dotted((*path[:-1], name)) for name in close]
     if likely := dict.fromkeys([*elsewhere, *beside]):
         return f"did you mean {' or '.join(likely)}?"
-    leaves = {str(candidate[-1]): candidate for candidate in known}
+    leaves = {str(candidate[-1]): candidate for candidate in reversed(known)}
     if close := difflib.get_close_matches(key, leaves, n=1, cutoff=0.75):
         return f"did you mean {dotted(leaves[close[0]])}?"
     return f"known here: {', '.join(siblings)}"
@@ -105,7 +108,7 @@ def words(error: ErrorDetails, known: Sequence[KeyPath]) -> str:
         return f"there is no such setting; {advice(error['loc'], known)}"
     if kind == "value_error":
         return str(error["ctx"]["error"])
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         return f"should be {error['ctx']['expected']}, not {_shown(error)}{_nearest(error)}"
     if kind.startswith("bool_"):
         return f"should be true or false, not {_shown(error)}"

@@ -1,4 +1,4 @@
-"""The sections of the settings, apart from the servers. Units are in the names.
+"""The sections of the settings, apart from servers and `stall`. Units are in the names.
 
 Why each default is what it is stands in `config/reconciler.yaml`, the reference; a test holds the
 two together.
@@ -102,25 +102,6 @@ class InspectionSettings(Section):
     frame_tolerance: CountOrZero = 0
     #: The longer side.
     thumbnail_px: Annotated[Count, Field(ge=16, le=4096)] = 320
-
-
-class BudgetSettings(Section):
-    """The longest that a prompt may run: base_s + per_frame_s * frames."""
-
-    base_s: Seconds = 180.0
-    per_frame_s: SecondsOrZero = 30.0
-    #: Frames assumed where the job does not say.
-    unknown_frames: Count = 240
-
-
-class StallSettings(Section):
-    """When a running prompt counts as stalled."""
-
-    no_progress_s: Seconds = 900.0
-    startup_grace_s: SecondsOrZero = 60.0
-    #: Ask ComfyUI to interrupt a prompt that stalled.
-    interrupt: bool = False
-    budget: BudgetSettings = BudgetSettings()
 
 
 class LostSettings(Section):

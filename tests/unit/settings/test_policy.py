@@ -22,6 +22,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "stall.unknown_frames": ("stall.budget.unknown_frames", 1),
     "stall.startup_grace_s": ("stall.startup_grace_s", 1),
     "stall.interrupt": ("stall.interrupt", True),
+    "stall.rules": ("stall.rules", [{"match": {"job_type": "image"}, "no_progress_s": 1}]),
     "accept_late_success": ("verdicts.late_success", "ignore"),
     "allow_no_output": ("verdicts.no_output", "complete"),
     "missing_output_grace_s": ("outputs.missing_output_grace_s", 1),
