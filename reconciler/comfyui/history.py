@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from comfy_node.contract import expected_frames
 from reconciler.comfyui.fields import Misshapen, first_line, items, mapping, seconds, text
 from reconciler.comfyui.queue import queued_prompt
 from reconciler.comfyui.values import EndedPrompt
@@ -13,6 +14,8 @@ from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
 _MAX_NAME_CHARS = 200
 #: Longer paths cannot exist on any file system that ComfyUI writes to.
 _MAX_PATH_CHARS = 4096
+#: Nobody means more frames.
+MAX_FRAMES = 10**9
 _SILENT = "ComfyUI's history does not say how this prompt ended"
 
 _MEMORY_TYPES = re.compile(r"(^|\.)(\w*OutOfMemory\w*|_?(Array)?MemoryError)$")
@@ -33,8 +36,13 @@ def ended_prompt(prompt_id: str, entry: object) -> EndedPrompt:
     expected = _output_nodes(entry)
     cached = {node for node in items(said.get("execution_cached", {}).get("nodes")) if _is_id(node)}
     prompt = queued_prompt(entry.get("prompt"), "history", prompt_id)
-    whole = bool(expected) and expected <= cached
-    return EndedPrompt(prompt, _ending(entry, said, expected, whole), frozenset(expected & cached))
+    reused_nodes, all_reused = reused(expected, cached)
+    return EndedPrompt(prompt, _ending(entry, said, expected, all_reused), reused_nodes)
+
+
+def reused(output_nodes: set[str], cached: set[str]) -> tuple[frozenset[str], bool]:
+    """The output nodes that were answered from the cache, and whether all of them were."""
+    return frozenset(output_nodes & cached), bool(output_nodes) and output_nodes <= cached
 
 
 def _ending(
@@ -60,6 +68,7 @@ def _ending(
         cached=cached,
         started_at=seconds(said.get("execution_start", {}).get("timestamp")),
         ended_at=seconds(told.get("timestamp")),
+        expected_frames=_expected_frames(entry),
     )
 
 
@@ -96,6 +105,12 @@ def _messages(entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _expected_frames(entry: dict[str, Any]) -> int | None:
+    parts = [*items(entry.get("prompt")), *[None] * 5]
+    frames = expected_frames(parts[2])
+    return frames if frames is not None and frames <= MAX_FRAMES else None
+
+
 def _output_nodes(entry: dict[str, Any]) -> set[str]:
     """The output nodes that were to run; if all were cached, nothing above them ran either."""
     parts = [*items(entry.get("prompt")), *[None] * 5]
@@ -113,7 +128,7 @@ def listed_files(outputs: object) -> tuple[ListedFile, ...]:
     `fullpath` of VideoHelperSuite) are no outputs of their own.
     """
     return tuple(
-        _listed_file(str(node_id), str(kind), item)
+        listed_file(str(node_id), str(kind), item)
         for node_id, output in mapping(outputs).items()
         for kind, listed in mapping(output).items()
         for item in items(listed)
@@ -121,7 +136,9 @@ def listed_files(outputs: object) -> tuple[ListedFile, ...]:
     )
 
 
-def _listed_file(node_id: str, kind: str, item: dict[str, Any]) -> ListedFile:
+def listed_file(node_id: str, kind: str, item: dict[str, Any]) -> ListedFile:
+    """One file that a node lists under the key `kind`, by its `filename`, `subfolder`, `type`."""
+
     # Halves of surrogate pairs stay: that is how a name that is no UTF-8 travels in JSON.
     def path(key: str, default: str) -> str:
         value = item.get(key)

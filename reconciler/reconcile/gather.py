@@ -22,6 +22,7 @@ from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.live import LiveSigns
+from reconciler.reconcile.manifest_evidence import ManifestEvidence
 from reconciler.reconcile.notes import ending_of, is_younger
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.reconcile.troubles import Troubles
@@ -47,16 +48,20 @@ class Gatherer:
     #: Since when this reconciler has been watching, by the database's clock.
     watching_since: float
     troubles: Troubles = field(default_factory=Troubles)
+    manifests: ManifestEvidence = field(default_factory=ManifestEvidence)
     #: Where each prompt was found last; what was never looked for is unknown.
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
     #: Prompts about which history says nothing usable: told once.
     _puzzling: set[str] = field(default_factory=set)
     #: What `look` found of the output directory of each server.
     _storage: dict[str, bool] = field(default_factory=dict)
+    #: The servers that were asked last, whether or not they answered.
+    _looked: frozenset[str] = frozenset()
 
     def look(self, names: Collection[str]) -> None:
         """Looks at these servers, all at once: a slow one delays the pass by its time-out only."""
         self._storage.clear()
+        self._looked = frozenset(names)
         for server in self.servers.values():
             server.fresh = False
         wanted = [self.servers[name] for name in names if name in self.servers]
@@ -84,6 +89,7 @@ class Gatherer:
         linked = {p.prompt_id for record in by_id.values() for p in record.prompts}
         self._places = {key: self._places[key] for key in linked & self._places.keys()}
         self._puzzling &= linked
+        self.manifests.keep(linked)
         for record in by_id.values():
             prompt_id = record.row_prompt_id
             if prompt_id is not None and prompt_id not in linked:
@@ -97,6 +103,9 @@ class Gatherer:
                 noted = server.tags.new(by_id, linked, partial(self._ending, server))
                 for prompt in chain(server.queue, old, noted):
                     self._link_tagged(by_id, linked, prompt, server)
+            if server.name in self._looked:
+                for prompt in self.manifests.carrying(server, by_id, search=searched):
+                    self._link_tagged(by_id, linked, prompt, server)
 
     def shows(self, prompt_id: str | None) -> bool:
         """True where a server had this prompt in its queue when it was looked at last."""
@@ -108,7 +117,7 @@ class Gatherer:
         """Finds every prompt without an ending, and stores what changed."""
         changed: list[PromptRecord] = []
         for record in records:
-            changed += [p for p in record.attempted if self._place(p, ask_history)]
+            changed += [p for p in record.attempted if self._place(record, p, ask_history)]
         if changed:
             self.store.jobs.save_prompts(changed)
 
@@ -176,18 +185,18 @@ class Gatherer:
                 record.row_prompt_id = found.prompt_id
                 record.job = replace(record.job, prompt_id=found.prompt_id)
 
-    def _place(self, prompt: PromptRecord, ask_history: bool) -> bool:
+    def _place(self, record: JobRecord, prompt: PromptRecord, ask_history: bool) -> bool:
         """Finds one prompt; True if its record changed."""
         if prompt.ending is not None:
-            return self._place_ended(prompt, ask_history)
+            return self._place_ended(record, prompt, ask_history)
         candidates = self._candidates(prompt)
         for server in candidates:
             place, position, found = server.find(prompt.prompt_id)
             if found is not None and server.fresh:
                 return self._found(prompt, server, place, position, found)
-        return self._ask_history(prompt, candidates) if ask_history else False
+        return self._ask_history(record, prompt, candidates) if ask_history else False
 
-    def _place_ended(self, prompt: PromptRecord, ask_history: bool) -> bool:
+    def _place_ended(self, record: JobRecord, prompt: PromptRecord, ask_history: bool) -> bool:
         """An ending stands, unless the prompt's id was used again for a later run."""
         for server in self.servers.values():
             place, position, found = server.find(prompt.prompt_id)
@@ -196,13 +205,25 @@ class Gatherer:
                 prompt.ending = prompt.ending_seen_at = prompt.running_since = None
                 prompt.interrupted_by_us = False
                 return self._found(prompt, server, place, position, found)
-        ended_anew = ask_history and prompt.ending_seen_at is None and self._ended_anew(prompt)
-        return self._note_ending_seen(prompt) or ended_anew
+        news = ask_history and self._know_more(record, prompt)
+        return self._note_ending_seen(prompt) or news
 
-    def _ended_anew(self, prompt: PromptRecord) -> bool:
-        """True where history now tells of another ending than we know."""
+    def _know_more(self, record: JobRecord, prompt: PromptRecord) -> bool:
+        """Takes over what history or a manifest adds to a known ending. True if that is anything."""
         server = self.servers.get(prompt.server or "")
-        ended = self._ending(server, prompt) if server is not None and server.fresh else None
+        if server is None:
+            return False
+        unseen = prompt.ending_seen_at is None
+        ended_anew = unseen and self._ended_anew(record, prompt, server)
+        return self.manifests.complete_later(record, prompt, server) or ended_anew
+
+    def _ended_anew(self, record: JobRecord, prompt: PromptRecord, server: WatchedServer) -> bool:
+        """True where history, or else a manifest, now tells of another ending than we know."""
+        ended = self._ending(server, prompt) if server.fresh else None
+        if isinstance(ended, EndedPrompt):
+            ended = self.manifests.completed(record, prompt, server, ended)
+        elif server.name in self._looked:
+            ended = self.manifests.later_ending(record, prompt, server)
         if not isinstance(ended, EndedPrompt) or ended.ending == prompt.ending:
             return False
         prompt.ending = ended.ending
@@ -225,10 +246,13 @@ class Gatherer:
         prompt.boot_id, prompt.boot_changed_since = server.queue.boot_id, None
         if place is Place.RUNNING and prompt.running_since is None:
             prompt.running_since = self.clock.now()
+        self.manifests.lives(prompt.prompt_id, self.clock.now())
         self._hear(prompt)
         return prompt != before
 
-    def _ask_history(self, prompt: PromptRecord, candidates: list[WatchedServer]) -> bool:
+    def _ask_history(
+        self, record: JobRecord, prompt: PromptRecord, candidates: list[WatchedServer]
+    ) -> bool:
         """The queue, read before, does not show it: only now history can tell how it ended.
 
         It is absent only where every server that could know it was asked and answered; as long as
@@ -238,12 +262,12 @@ class Gatherer:
         clean = True
         for server in asked:
             answer = self._ending(server, prompt)
-            if not isinstance(answer, EndedPrompt):
-                answer = self._noted(prompt, server) or answer
             if isinstance(answer, EndedPrompt):
-                self._end(prompt, server, answer)
+                self._end(prompt, server, self.manifests.completed(record, prompt, server, answer))
                 return True
             clean &= answer is Place.ABSENT
+        if self._ask_pack(record, prompt, candidates):
+            return True
         if not clean or any(s.says_nothing for s in candidates):
             self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
         elif len(asked) == len(candidates):
@@ -254,6 +278,20 @@ class Gatherer:
             since = prompt.boot_changed_since or self.clock.now()
             prompt.boot_changed_since = since if restarted else None
             return True
+        return False
+
+    def _ask_pack(
+        self, record: JobRecord, prompt: PromptRecord, candidates: list[WatchedServer]
+    ) -> bool:
+        """History tells nothing: the node pack may, by a manifest, which outlives ComfyUI, or
+        else by a note. True if it does."""
+        for server in candidates:
+            looked = server.name in self._looked
+            ended = self.manifests.ending(record, prompt, server) if looked else None
+            ended = ended or self._noted(prompt, server)
+            if ended is not None:
+                self._end(prompt, server, ended)
+                return True
         return False
 
     def _noted(self, prompt: PromptRecord, server: WatchedServer) -> EndedPrompt | None:
@@ -282,6 +320,7 @@ class Gatherer:
         self._note_ending_seen(prompt)
         self._places.pop(prompt.prompt_id, None)
         self.live.forget(prompt.prompt_id)
+        self.manifests.ended(prompt.prompt_id)
 
     def _note_ending_seen(self, prompt: PromptRecord) -> bool:
         """The clock of missing files starts when the storage is found healthy, and anew when it

@@ -16,6 +16,7 @@ from reconciler.errors import ServerError, ServerRefused, ServerTimeout
 from reconciler.outputs.mounts import storage_marker
 from reconciler.reconcile.boots import is_shared, note_boot
 from reconciler.reconcile.files import OutputBook
+from reconciler.reconcile.manifests import Manifests
 from reconciler.reconcile.notes import EndedNotes, NotedTags
 from reconciler.store.servers import ServerRecord
 
@@ -74,6 +75,7 @@ class WatchedServer:
 
     def __post_init__(self) -> None:
         self.tags = NotedTags(self.notes)
+        self.manifests = Manifests(self.name, self.book.root)
         self._may_be_another = self.record.answered_at is None
 
     @property
