@@ -60,6 +60,7 @@ def next_step(case: Outlook) -> str:
     rules = {
         "running": _running,
         "pending": _pending,
+        "blocked": _blocked,
         "unreachable": _unreachable,
         "never_submitted": _never_submitted,
         "missing_briefly": _missing,
@@ -123,6 +124,10 @@ def _pending(case: Outlook) -> str:
     return (
         f"It will be called failed (queue_timeout) at {case.at(opened + limit)} if it waits still."
     )
+
+
+def _blocked(case: Outlook) -> str:
+    return f"It waits until ComfyUI is restarted: what runs prompts there is dead. {_pending(case)}"
 
 
 def _unreachable(case: Outlook) -> str:

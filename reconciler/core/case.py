@@ -180,6 +180,9 @@ def facts(prompt: PromptEvidence | None) -> dict[str, object]:
         "missing_looks": prompt.missing_looks or None,
         "missing_since": prompt.missing_since,
         "boot_changed_since": prompt.boot_changed_since,
+        "worker_dead": prompt.worker_dead or None,
+        "noted": None if prompt.noted is None else prompt.noted.value,
+        "noted_at": prompt.noted_at,
     }
     if prompt.ending is not None:
         facts |= {
@@ -197,6 +200,7 @@ def facts(prompt: PromptEvidence | None) -> dict[str, object]:
 def file_facts(outputs: tuple[OutputFile, ...]) -> list[dict[str, object]]:
     return [
         {"path": o.path, "state": o.state.value}
+        | ({"by": o.by} if o.by else {})
         | ({"defects": list(o.defects)} if o.defects else {})
         for o in outputs
     ]

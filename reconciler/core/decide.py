@@ -64,14 +64,15 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "error",
-        "history or manifest says error",
+        "history, manifest or snapshot says error",
         "failed: execution_error (node, exception type, first line), out_of_memory,"
         " interrupted, or stalled if we interrupted it for that",
         endings.error,
     ),
     Rule(
         "removed",
-        "the manifest says that the prompt was removed from the queue, and no prompt is open",
+        "manifest or snapshot says that the prompt was removed from the queue, and no prompt is"
+        " open",
         "cancelled",
         endings.removed,
     ),
@@ -128,6 +129,12 @@ RULES: tuple[Rule, ...] = (
         living.running,
     ),
     Rule(
+        "blocked",
+        "pending, and the snapshot says that no prompt worker lives",
+        "queued, with its position: it waits for a restart, unless `pending` fails it",
+        living.blocked,
+    ),
+    Rule(
         "pending",
         "pending",
         "queued, with its position; failed: queue_timeout if `timeouts.queue_s` is set and trips",
@@ -135,9 +142,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "unreachable",
-        "the server does not answer",
+        "the server does not answer, or several answer behind one address",
         "as it was, all stall clocks stand still; failed: server_down after"
-        " `timeouts.server_down_s`, if the job has a prompt",
+        " `timeouts.server_down_s`, if the job has a prompt and nothing answers",
         living.unreachable,
     ),
     Rule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.core.case import Case, Decision, Stage, facts, file_facts, seen
-from reconciler.core.evidence import Place
+from reconciler.core.evidence import SHARED, Place, PromptEvidence
 from reconciler.core.jobs import FailureCode, Status
 from reconciler.core.limits import limits_of
 from reconciler.core.stages import stage_of
@@ -52,6 +52,17 @@ def running(case: Case) -> Decision | None:
     )
 
 
+def blocked(case: Case) -> Decision | None:
+    prompt = case.open
+    if prompt is None or prompt.place is not Place.PENDING or not prompt.worker_dead:
+        return None
+    waiting = pending(case)
+    if waiting is None or waiting.status is not Status.QUEUED:
+        return None
+    why = "its worker thread is dead, and nothing runs there before ComfyUI is restarted"
+    return replace(waiting, rule="blocked", reason=f"{waiting.reason}: {why}")
+
+
 def pending(case: Case) -> Decision | None:
     prompt = case.open
     if prompt is None or prompt.place is not Place.PENDING:
@@ -83,6 +94,9 @@ def unreachable(case: Case) -> Decision | None:
     limit, down = case.policy.server_down_timeout_s, case.watched_for_s(since)
     how = case.evidence.unreachable_how or "unreachable"
     known: dict[str, object] = {"unreachable_since": since, "how": how}
+    if how == SHARED:
+        reason = "several ComfyUI servers answer behind one address: no evidence either way"
+        return case.keep("unreachable", reason, **facts(prompt) | known)
     if prompt is not None and limit is not None and down > limit:
         reason = f"the server has not answered for {down:.0f} s ({how}; limit {limit:.0f} s)"
         decision = case.fail(FailureCode.SERVER_DOWN, "unreachable", reason, prompt)
@@ -133,7 +147,8 @@ def missing_briefly(case: Case) -> Decision | None:
     return case.keep(
         "missing_briefly",
         f"neither in the queue nor in history ({prompt.missing_looks} of"
-        f" {case.policy.lost_confirmations} looks, {case.policy.lost_grace_s:.0f} s grace)",
+        f" {case.policy.lost_confirmations} looks, {case.policy.lost_grace_s:.0f} s grace)"
+        f"{_noted(prompt)}",
         **facts(prompt),
     )
 
@@ -147,10 +162,20 @@ def lost(case: Case) -> Decision | None:
         f"neither in the queue nor in history, in {prompt.missing_looks} looks over"
         f" {missing:.0f} s: ComfyUI was restarted, or the prompt deleted"
     )
+    if prompt.noted is not None:
+        reason = (
+            f"no longer in history, and no whole file carries its tag, {missing:.0f} s after it was"
+            f" missed first{_noted(prompt)}"
+        )
     partial = case.evidence.tagged_outputs
     decision = case.fail(FailureCode.LOST, "lost", reason, prompt)
     evidence = dict(decision.evidence) | ({"partial_files": file_facts(partial)} if partial else {})
     return replace(decision, evidence=evidence, needs_second_look=True)
+
+
+def _noted(prompt: PromptEvidence) -> str:
+    """How the node pack says that it ended, though nothing tells more."""
+    return "" if prompt.noted is None else f"; the node pack told that it ended: {prompt.noted}"
 
 
 def no_answer(case: Case) -> Decision:

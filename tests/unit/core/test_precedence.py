@@ -70,6 +70,7 @@ def test_error_beats_removed():
         ((ended(EndKind.REMOVED),), "removed"),
         ((running(),), "running"),
         ((running(worker_dead=True),), "worker_dead"),
+        ((pending(worker_dead=True),), "blocked"),
         ((pending(),), "pending"),
         ((success(file()), running()), "running"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.core.case import Stage
-from reconciler.core.evidence import Place
+from reconciler.core.evidence import SHARED, EndKind, Place
 from reconciler.core.jobs import FailureCode, Status
 from reconciler.core.policy import Policy, StallPolicy
 from tests.unit.core.builders import (
@@ -31,7 +31,7 @@ def test_rule_worker_dead():
     assert "until a restart" in decision.reason
     assert decision.needs_second_look
     # What waits in that queue may yet run, after the restart.
-    assert judge(pending(worker_dead=True)).rule == "pending"
+    assert judge(pending(worker_dead=True)).status is Status.QUEUED
 
 
 def test_rule_running():
@@ -54,6 +54,15 @@ def test_rule_running__stalled(interrupt):
     assert decision.evidence["no_progress_by"] == decision.evidence["budget_by"] == "stall"
     assert decision.needs_second_look
     assert (decision.interrupt, decision.prompt_id) == (interrupt, "p1")
+
+
+def test_rule_blocked():
+    decision = judge(pending(worker_dead=True))
+    assert (decision.rule, decision.status, decision.position) == ("blocked", Status.QUEUED, 3)
+    assert "number 3 in the queue of gpu-1: its worker thread is dead" in decision.reason
+    assert decision.evidence["worker_dead"] is True
+    policy = Policy(queue_timeout_s=50)
+    assert judge(pending(worker_dead=True), policy=policy).failure is FailureCode.QUEUE_TIMEOUT
 
 
 def test_rule_pending():
@@ -103,6 +112,13 @@ def test_rule_unreachable__nobody_saw_what_the_server_did_before_the_reconciler_
     seen = {"unreachable_since": NOW - 90_000, "watching_since": NOW - 10}
     assert judge(prompt(), **seen).status is Status.PROCESSING
     assert judge(prompt(), **seen, now=NOW + 3591).failure is FailureCode.SERVER_DOWN
+
+
+def test_rule_unreachable__several_servers_are_not_down():
+    evidence = {"unreachable_since": NOW - 1e6, "unreachable_how": SHARED}
+    decision = judge(prompt(Place.UNKNOWN), **evidence)
+    assert (decision.rule, decision.status) == ("unreachable", Status.PROCESSING)
+    assert "several ComfyUI servers answer behind one address" in decision.reason
 
 
 def test_rule_unreachable__no_limit_no_verdict():
@@ -205,6 +221,15 @@ def test_rule_lost():
     assert "9 looks over 600 s" in decision.reason
     assert decision.needs_second_look
     assert "partial_files" not in decision.evidence
+
+
+@pytest.mark.parametrize("missing_looks", [1, 9])
+def test_rule_lost__says_what_the_node_pack_told(missing_looks):
+    known = {"missing_looks": missing_looks, "noted": EndKind.SUCCESS, "noted_at": NOW - 700}
+    decision = judge(absent(**known))
+    assert decision.rule == ("lost" if missing_looks == 9 else "missing_briefly")
+    assert decision.reason.endswith("the node pack told that it ended: success")
+    assert (decision.evidence["noted"], decision.evidence["noted_at"]) == ("success", NOW - 700)
 
 
 def test_rule_lost__names_the_partial_files():
