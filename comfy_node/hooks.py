@@ -1,32 +1,31 @@
-"""POST /prompt → tags: writes the job id where every saver picks it up.
+"""Puts the pack's hooks on a PromptServer. Each is put on apart: one that fails leaves the others.
 
-Needs nothing of ComfyUI, so that the simulator can use `tag_prompt` as it is.
+A wrapper calls the original exactly once with all that it was given, returns what that returns and
+lets its exceptions through. What the pack does before or after is guarded.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
-import uuid
+from collections.abc import Callable
 from typing import Any
 
-from .contract import (
-    MAX_ID_LENGTH,
-    TAG_JOB_ID,
-    TAG_NODE,
-    TAG_NODE_JOB_ID,
-    TAG_PROMPT_ID,
-    tag_text,
-)
+from .contract import PACK_VERSION
+from .guard import guarded, log, replace_method, step_aside
+from .pack import Pack
+from .snapshot import add_route
+from .tags import tag_prompt
 
-log = logging.getLogger("reconciler.comfy_node")
+__all__ = ["install", "register", "tag_prompt"]
 
-#: Kinds of our own faults that were logged: a broken hook must not flood ComfyUI's log.
-_told: set[str] = set()
+#: Attribute of a PromptServer that has the pack: a link and a clone may both be there.
+MARK = "reconciler_pack"
+
+Method = Callable[..., Any]
 
 
 def register() -> bool:
-    """Has ComfyUI pass every POST /prompt through `tag_prompt`. False where there is no ComfyUI.
+    """Installs the pack in the ComfyUI that loads it. False where there is none, or it was there.
 
     `server` is looked up and never imported: ComfyUI has loaded it before its custom nodes, and
     elsewhere a module of that name is somebody else's program.
@@ -34,102 +33,169 @@ def register() -> bool:
     instance = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
     if instance is None:
         return False
-    try:
-        instance.add_on_prompt_handler(tag_prompt)
-    except Exception as error:
-        _step_aside("prompts are not tagged: the prompt handler could not be added", error)
-        return False
-    log.info("reconciler: node pack loaded, prompts that name a job id are tagged with it")
-    return True
+
+    def output_directory() -> str:
+        return str(sys.modules["folder_paths"].get_output_directory())
+
+    return install(instance, output_directory) is not None
 
 
-def tag_prompt(body: dict[str, Any]) -> dict[str, Any]:
-    """The body of POST /prompt with the tag {job id, prompt id} in its `extra_pnginfo`.
+def install(server_instance: Any, output_directory: Callable[[], str]) -> Pack | None:
+    """Puts every hook on this PromptServer, with manifests in `output_directory()`.
 
-    The job id is `extra_data.job_id`, else `extra_data.extra_pnginfo.job_id`, else what the
-    graph's Tag nodes say. With it the tag needs the prompt's id, so one is chosen where the client
-    sent none. A body that names no job id, or that is not what ComfyUI expects, comes back as it
-    is. The argument is not changed. Never raises.
+    What is returned belongs to this server alone; its `close` takes the hooks off and stops the
+    threads. None where the server has a pack already. Never raises.
     """
     try:
-        return _tagged(body)
+        return _install(server_instance, output_directory)
     except Exception as error:
-        _step_aside("a prompt goes on untagged", error)
-        return body
+        step_aside("the node pack does nothing", error)
+        return None
 
 
-def _tagged(body: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        return body
-    extra_data = _dict_or_new(body.get("extra_data"))
-    pnginfo = None if extra_data is None else _dict_or_new(extra_data.get("extra_pnginfo"))
-    if extra_data is None or pnginfo is None:
-        return body
-    job_id = _job_id(extra_data, pnginfo, body.get("prompt"))
-    # Absent and null are one: 0.33.0 mints an id for both, 0.3.64 would run null as "None".
-    # A canonical lower-case UUID is what 0.33.0 insists on.
-    sent = body.get("prompt_id")
-    prompt_id = str(uuid.uuid4()) if sent is None else sent
-    prompt_tag = tag_text(prompt_id)
-    if job_id is None or prompt_tag is None:
-        return body
-    # Always both: a client that sends an earlier prompt's `extra_data` again sends its tag too.
-    pnginfo = {**pnginfo, TAG_JOB_ID: job_id, TAG_PROMPT_ID: prompt_tag}
-    extra_data = {**extra_data, "extra_pnginfo": pnginfo}
-    return {**body, "prompt_id": prompt_id, "extra_data": extra_data}
-
-
-def _dict_or_new(value: object) -> dict[str, Any] | None:
-    """The dict; a new one for null or absent; None for what is neither and to be left alone."""
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) else None
-
-
-def _job_id(extra_data: dict[str, Any], pnginfo: dict[str, Any], graph: object) -> str | None:
-    """The first usable job id; each unusable one before it is logged."""
-    candidates = (
-        ("extra_data.job_id", extra_data.get("job_id")),
-        ("extra_data.extra_pnginfo.job_id", pnginfo.get(TAG_JOB_ID)),
-        ("the Tag node", _tag_node_job_id(graph)),
-    )
-    for where, value in candidates:
-        if value is None or value == "":
-            continue
-        text = tag_text(value)
-        if text is not None:
-            return text
-        # The value itself is a stranger's text, and may be megabytes: only its type is told.
+def _install(server: Any, output_directory: Callable[[], str]) -> Pack | None:
+    if getattr(server, MARK, None) is not None:
         log.warning(
-            "reconciler: ignored the job id in %s (%s): use one integer, or one text of 1 to %d "
-            "printable characters",
-            where,
-            type(value).__name__,
-            MAX_ID_LENGTH,
+            "reconciler: the node pack is installed twice in custom_nodes; this one steps aside, "
+            "delete one of them"
         )
-    return None
+        return None
+    pack = Pack(server, output_directory, getattr(server, "send_sync", _nobody))
+    missing = []
+    for name, (put_on, consequence) in _HOOKS.items():
+        try:
+            put_on(pack)
+            pack.hooks.add(name)
+        except AttributeError:
+            missing.append(f"{consequence} (no {name})")
+        except Exception as error:
+            step_aside(consequence, error)
+    _mark(pack)
+    if missing:
+        log.warning("reconciler: node pack %s loaded, but %s", PACK_VERSION, "; ".join(missing))
+    else:
+        log.info("reconciler: node pack %s loaded: tags, manifests, snapshot", PACK_VERSION)
+    return pack
 
 
-def _tag_node_job_id(graph: object) -> object:
-    """What the graph's Tag nodes say: one id, None, or the list of several, which is no id.
-
-    A prompt has one tag for all its files, so nodes that differ leave nothing to choose by.
-    """
-    found: list[object] = []
-    for node in graph.values() if isinstance(graph, dict) else ():
-        if not isinstance(node, dict) or node.get("class_type") != TAG_NODE:
-            continue
-        inputs = node.get("inputs")
-        value = inputs.get(TAG_NODE_JOB_ID) if isinstance(inputs, dict) else None
-        if value not in (None, "", *found):
-            found.append(value)
-    if len(found) > 1:
-        return found
-    return found[0] if found else None
+def _mark(pack: Pack) -> None:
+    if hasattr(pack.server, "__dict__"):
+        setattr(pack.server, MARK, PACK_VERSION)
+        pack.on_close(lambda: delattr(pack.server, MARK))
 
 
-def _step_aside(consequence: str, error: Exception) -> None:
-    kind = type(error).__name__
-    if kind not in _told:
-        _told.add(kind)
-        log.warning("reconciler: %s; please report this", consequence, exc_info=error)
+def _nobody(*args: Any) -> None:
+    """Stands for a server that sends nothing."""
+
+
+def _prompts(pack: Pack) -> None:
+    def handler(body: Any) -> Any:
+        return body if pack.closed else tag_prompt(body)
+
+    pack.server.add_on_prompt_handler(handler)
+    handlers = getattr(pack.server, "on_prompt_handlers", None)
+    if isinstance(handlers, list):
+        pack.on_close(lambda: handlers.remove(handler))
+
+
+def _put(pack: Pack) -> None:
+    def make(original: Method) -> Method:
+        def put(*args: Any, **kwargs: Any) -> Any:
+            if pack.closed:
+                return original(*args, **kwargs)
+            item = args[0] if args else kwargs.get("item")
+            tagged = guarded("a queued prompt is not noted", pack.submitted, item)
+            if tagged is None:
+                return original(*args, **kwargs)
+            if args:
+                return original(tagged, *args[1:], **kwargs)
+            return original(**{**kwargs, "item": tagged})
+
+        return put
+
+    pack.on_close(replace_method(pack.queue, "put", make))
+
+
+def _get(pack: Pack) -> None:
+    def make(original: Method) -> Method:
+        def get(*args: Any, **kwargs: Any) -> Any:
+            guarded("the worker is not seen", pack.ledger.worker_asks)
+            taken = original(*args, **kwargs)
+            if not pack.closed:
+                guarded("a prompt's start is not noted", pack.started, taken)
+            return taken
+
+        return get
+
+    pack.on_close(replace_method(pack.queue, "get", make))
+
+
+def _task_done(pack: Pack) -> None:
+    def make(original: Method) -> Method:
+        def task_done(*args: Any, **kwargs: Any) -> Any:
+            if pack.closed:
+                return original(*args, **kwargs)
+            given = dict(zip(("item_id", "history_result", "status"), args, strict=False)) | kwargs
+            ending = guarded("a prompt's end is not noted", pack.ending, given.get("item_id"))
+            try:
+                result = original(*args, **kwargs)
+                if ending is not None:
+                    outcome = (given.get("history_result"), given.get("status"))
+                    guarded("a prompt's end is not noted", pack.ended, ending, *outcome)
+            finally:
+                if ending is None:
+                    pack.ledger.lose()
+                else:
+                    guarded("a prompt's end is not noted", pack.forget, ending)
+            return result
+
+        return task_done
+
+    pack.on_close(replace_method(pack.queue, "task_done", make))
+
+
+def _removal(name: str) -> Callable[[Pack], None]:
+    def put_on(pack: Pack) -> None:
+        removals = pack.removals
+        _ = pack.queue.mutex  # without it, it must not be wrapped
+
+        def make(original: Method) -> Method:
+            def remove(*args: Any, **kwargs: Any) -> Any:
+                if pack.closed:
+                    return original(*args, **kwargs)
+                with removals.watched():
+                    return original(*args, **kwargs)
+
+            return remove
+
+        pack.on_close(replace_method(pack.queue, name, make))
+
+    return put_on
+
+
+def _send_sync(pack: Pack) -> None:
+    def make(original: Method) -> Method:
+        def send_sync(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if not pack.closed:
+                event = args[0] if args else kwargs.get("event")
+                data = args[1] if len(args) > 1 else kwargs.get("data")
+                guarded("an event is not heard", pack.heard, event, data)
+            return result
+
+        return send_sync
+
+    pack.on_close(replace_method(pack.server, "send_sync", make))
+
+
+#: By what it needs: how each hook is put on, and what is lost without it.
+_HOOKS: dict[str, tuple[Callable[[Pack], None], str]] = {
+    "add_on_prompt_handler": (_prompts, "prompts are not tagged"),
+    "put": (_put, "prompts that a node queues are not tagged"),
+    "get": (_get, "no prompt's start is seen"),
+    "task_done": (_task_done, "there are no manifests"),
+    "delete_queue_item": (_removal("delete_queue_item"), "deleted prompts leave no manifest"),
+    "wipe_queue": (_removal("wipe_queue"), "wiped prompts leave no manifest"),
+    "send_sync": (_send_sync, "no progress is seen"),
+    "routes": (add_route, "there is no snapshot"),
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -13,6 +12,9 @@ from .contract import MAX_ENDED, expected_frames
 
 #: Prompts whose submission is remembered.
 MAX_SUBMITTED = 20_000
+
+#: Steps beyond this are nonsense, as are NaN and infinity, which JSON does not know.
+_LARGEST = 1e15
 
 #: What the thread that runs this code is running: `here.running`, a `Running`.
 _here = threading.local()
@@ -117,7 +119,7 @@ class Ledger:
     def worker_asks(self) -> None:
         """This thread asks for the next prompt: it is a worker, and runs nothing."""
         thread = threading.current_thread()
-        last = getattr(_here, "running", None)
+        last: Running | None = getattr(_here, "running", None)
         _here.running = None
         with self._lock:
             if thread not in self._workers:
@@ -149,6 +151,11 @@ class Ledger:
             if kind != "removed":
                 self._running.pop(prompt_id, None)
             return ended
+
+    def lose(self) -> None:
+        """Something ended and nobody can say what: the list of ends has a gap."""
+        with self._lock:
+            self._seq += 1
 
     def forget(self, running: Running) -> None:
         """The prompt runs no more, however it ended."""
@@ -258,8 +265,9 @@ def _note_states(running: Running, nodes: object) -> bool:
 
 
 def _number(value: object) -> float | None:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if known and math.isfinite(value) else None  # type: ignore[arg-type,return-value]
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return value if -_LARGEST < value < _LARGEST else None
 
 
 def expect_frames(frames: int) -> None:

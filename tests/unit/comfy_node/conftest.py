@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from comfy_node import hooks
+from comfy_node import guard
 
 Handler = Callable[[Any], Any]
 
@@ -47,4 +47,4 @@ def pretend_server(monkeypatch: pytest.MonkeyPatch, instance: object) -> None:
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is logged once per process is logged once per test."""
-    monkeypatch.setattr(hooks, "_told", set())
+    monkeypatch.setattr(guard, "_told", set())
