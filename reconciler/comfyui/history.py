@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from comfy_node.contract import expected_frames
@@ -37,7 +38,9 @@ def ended_prompt(prompt_id: str, entry: object) -> EndedPrompt:
     cached = {node for node in items(said.get("execution_cached", {}).get("nodes")) if _is_id(node)}
     prompt = queued_prompt(entry.get("prompt"), "history", prompt_id)
     reused_nodes, all_reused = reused(expected, cached)
-    return EndedPrompt(prompt, _ending(entry, said, expected, all_reused), reused_nodes)
+    ending = _ending(entry, said, expected, all_reused)
+    files = tuple(replace(f, reused=f.node_id in reused_nodes) for f in ending.files)
+    return EndedPrompt(prompt, replace(ending, files=files), reused_nodes)
 
 
 def reused(output_nodes: set[str], cached: set[str]) -> tuple[frozenset[str], bool]:

@@ -64,6 +64,8 @@ class ListedFile:
     mtime_ns: int | None = None
     #: "<algorithm>:<hex>"; the pack adds it a moment later.
     digest: str | None = None
+    #: Its node was answered from the cache: an earlier prompt wrote it.
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class OutputFile:
     tagged: bool = False
     #: The prompt that the tag names, where it names one.
     prompt_id: str | None = None
+    #: By what it was found to be the job's, in words, where no prompt's own listing says it.
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

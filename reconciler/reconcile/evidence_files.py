@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
+from reconciler.core.attribution import FileFacts, How, Row, Whose, is_reused, whose
 from reconciler.core.evidence import EndKind, FileState, ListedFile, OutputFile
 from reconciler.core.jobs import Job
 from reconciler.errors import OutputError, OutsideOutput
 from reconciler.outputs.inspection import check_frames
 from reconciler.outputs.paths import resolve_inside
-from reconciler.outputs.scan import VIDEO_SUFFIXES
+from reconciler.outputs.siblings import group_of, is_first_frame_alone, main_of
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.files import Answer, inspection_from_json
 from reconciler.reconcile.servers import WatchedServer
@@ -21,6 +23,20 @@ from reconciler.store.outputs import OutputRecord, OutputStore
 from reconciler.store.records import JobRecord, PromptRecord
 
 log = structlog.get_logger(__name__)
+
+#: The defect of a picture that VideoHelperSuite writes before the video it belongs to.
+FIRST_FRAME = "the first frame of a video that was never written"
+
+Rows = Mapping[str, Row]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A file that is the job's by tag, name or its siblings; by what, in words."""
+
+    output: OutputRecord
+    prompt_id: str | None
+    by: str
 
 
 @dataclass
@@ -36,73 +52,116 @@ class FileEvidence:
     accept_bare_job_id: bool = True
 
     def listed(self, record: JobRecord, prompt: PromptRecord) -> tuple[OutputFile, ...]:
-        """The results that a successful prompt lists. The main one is the last video, else the
-        first file: a workflow saves its stills first and its finished video last."""
+        """The results that a successful prompt lists. The last video is the main one."""
         ending, server = prompt.ending, self.servers.get(prompt.server or "")
         if ending is None or ending.kind is not EndKind.SUCCESS:
             return ()
         files = [file for file in ending.files if file.type == "output"]
-        videos = [file for file in files if _is_video(file)]
-        main = videos[-1] if videos else next(iter(files), None)
-        return tuple(self._listed(record.job, server, file, file is main) for file in files)
-
-    def tagged(self, record: JobRecord, prompts: list[PromptRecord]) -> tuple[OutputFile, ...]:
-        """Files that no ending lists, whose tag names this job and a prompt that is linked to it.
-
-        A bare job id is weaker: serial ids repeat between databases. It counts, if at all, for a
-        file that is nobody else's and younger than the row.
-        """
-        found = self._tagged(record.job, prompts)
-        main = next((o for o in reversed(found) if o.inspection.get("media") == "video"), None)
-        files = []
-        for output in found:
-            server = self.servers.get(output.server)
-            if server is not None:
-                is_main = output is main or (main is None and output is found[0])
-                answer = self._answer(server, output.path)
-                shown = server.stored_path(output.path)
-                file = self._file(record.job, shown, answer, is_main, None)
-                files.append(replace(file, prompt_id=output.tag_prompt_id))
-        return tuple(files)
-
-    def attribute(self, record: JobRecord) -> None:
-        """The job completed: its files are its own, save those that it had from the cache."""
-        prompts = record.attempted
-        for prompt in prompts:
-            if prompt.ending is None or not prompt.ending.cached:
-                for path in self._paths(prompt):
-                    self.outputs.attribute(path, record.job.id, prompt.prompt_id)
-        for output in self._tagged(record.job, prompts):
-            prompt_id = output.tag_prompt_id or prompts[-1].prompt_id
-            self.outputs.attribute(output.path, record.job.id, prompt_id)
-
-    def _tagged(self, job: Job, prompts: list[PromptRecord]) -> list[OutputRecord]:
-        mine = {prompt.prompt_id for prompt in prompts}
-        explained = {path for prompt in prompts for path in self._paths(prompt)}
-        return [
-            output
-            for output in self.outputs.tagged([job.id])
-            if output.path not in explained
-            and (output.tag_prompt_id in mine or self._may_be_bare(job, output))
-        ]
-
-    def _may_be_bare(self, job: Job, output: OutputRecord) -> bool:
-        return (
-            self.accept_bare_job_id
-            and output.tag_prompt_id is None
-            and output.job_id in (None, job.id)
-            and output.mtime_ns / 1e9 >= job.opened_at
+        main = main_of([_relative(file) for file in files])
+        found = [self._listed(record.job, server, f, n == main) for n, f in enumerate(files)]
+        if server is None or any(file.state is not FileState.SOUND for file in found):
+            return tuple(found)
+        # Whose they are is asked where all that is left is to say so.
+        paths = [resolve_inside(server.book.root, _relative(file)) for file in files]
+        claims = self.outputs.claims(paths)
+        return tuple(
+            self._whose(file, path, claims[path], prompt, _rows(record)) if path in claims else file
+            for file, path in zip(found, paths, strict=True)
         )
 
-    def _paths(self, prompt: PromptRecord) -> list[Path]:
-        """Where the files lie that the prompt's ending lists, as far as they can be ours."""
+    def tagged(self, record: JobRecord, prompts: list[PromptRecord]) -> tuple[OutputFile, ...]:
+        """Files that no ending lists, found by the tag inside them, by their name, or as siblings
+        of such a file; in the order in which they were written."""
+        found = [c for c in self._claimed(record, prompts) if c.output.server in self.servers]
+        names = [str(each.output.path) for each in found]
+        main = main_of(names)
+        files = []
+        for number, (each, name) in enumerate(zip(found, names, strict=True)):
+            server = self.servers[each.output.server]
+            answer = self._answer(server, each.output.path)
+            shown = server.stored_path(each.output.path)
+            file = self._file(record.job, shown, answer, number == main, None)
+            if is_first_frame_alone(name, names) and file.state is not FileState.ABSENT:
+                file = replace(
+                    file, state=FileState.UNSOUND, defects=(FIRST_FRAME,), confirmed=True
+                )
+            files.append(replace(file, prompt_id=each.prompt_id, by=each.by))
+        return tuple(files)
+
+    def note_listing(self, prompt: PromptRecord) -> None:
+        """Stores which files the prompt's ending lists: what one job lists another may claim."""
+        if files := self._listing(prompt):
+            self.outputs.note_listing(prompt.prompt_id, files)
+
+    def attribute(self, record: JobRecord) -> None:
+        """The job ended: its files are its own, save those that it had from the cache and those
+        that another claims with the same right."""
+        rows = _rows(record)
+        files: dict[Path, str | None] = {}
+        for prompt in record.prompts:
+            written = [path for path, reused in self._listing(prompt).items() if not reused]
+            for path, facts in self.outputs.claims(written).items():
+                owner = whose(facts, rows)
+                if owner.job_id == record.job.id and owner.how is How.LISTED:
+                    files[path] = prompt.prompt_id
+        last = record.attempted[-1].prompt_id if record.attempted else None
+        for each in self._claimed(record, record.prompts):
+            files[each.output.path] = each.prompt_id or last
+        if files:
+            self.outputs.attribute(files, record.job.id)
+
+    def _claimed(self, record: JobRecord, prompts: list[PromptRecord]) -> list[_Claimed]:
+        """The files that are this job's by their tag or name, through one of these prompts, with
+        the siblings that say nothing themselves."""
+        outputs = self.outputs.claimed(record.job.id, [prompt.prompt_id for prompt in prompts])
+        outputs = [o for o in outputs if o.job_id in (None, record.job.id)]
+        claims = self.outputs.claims(output.path for output in outputs) if outputs else {}
+        mine = {None, *(prompt.prompt_id for prompt in prompts)}
+        found, silent = [], []
+        for output in outputs:
+            facts = claims[output.path]
+            owner = whose(facts, _rows(record), accept_bare=self.accept_bare_job_id)
+            by_itself = owner.how is not None and owner.how is not How.LISTED
+            if owner.job_id == record.job.id and by_itself and owner.prompt_id in mine:
+                found.append(_Claimed(output, owner.prompt_id, f"by {owner.how}"))
+            elif owner == Whose() and not facts.listings and output.tag_prompt_id is None:
+                silent.append(output)
+        groups = {_group(each.output): each for each in found}
+        for output in silent:
+            if (speaker := groups.get(_group(output) or Path())) is not None:
+                by = f"saved along with {speaker.output.path.name}"
+                found.append(_Claimed(output, speaker.prompt_id, by))
+        return sorted(found, key=lambda each: each.output.mtime_ns)
+
+    def _whose(
+        self, file: OutputFile, path: Path, facts: FileFacts, prompt: PromptRecord, rows: Rows
+    ) -> OutputFile:
+        """The file as it was found, unless another has the better claim, or as good a one."""
+        own = next((one for one in facts.listings if one.prompt_id == prompt.prompt_id), None)
+        if own is None:
+            return file
+        if is_reused(own, facts.changed_at):
+            return replace(file, by="from the cache: an earlier prompt's")
+        owner = whose(facts, rows)
+        if owner.job_id == prompt.job_id:
+            return file
+        answer = self._answer(self.servers[prompt.server or ""], path)
+        # The file will not change; what is claimed of it may, for a while.
+        old = answer.record is not None and self._is_old(answer.record)
+        defects = (owner.dispute,)
+        return replace(file, state=FileState.UNSOUND, defects=defects, confirmed=old)
+
+    def _listing(self, prompt: PromptRecord) -> dict[Path, bool]:
+        """Where the files lie that the prompt's ending lists, as far as they can be ours, and of
+        each whether it came from the cache."""
         ending, server = prompt.ending, self.servers.get(prompt.server or "")
-        paths = []
+        paths = {}
         if ending is not None and server is not None and server.storage_answers():
             for file in ending.files:
                 if file.type == "output":
                     with suppress(OutsideOutput):
-                        paths.append(resolve_inside(server.book.root, _relative(file)))
+                        path = resolve_inside(server.book.root, _relative(file))
+                        paths[path] = ending.cached or file.reused
         return paths
 
     def _listed(
@@ -159,5 +218,10 @@ def _relative(file: ListedFile) -> str:
     return f"{folder}/{file.filename}" if folder else file.filename
 
 
-def _is_video(file: ListedFile) -> bool:
-    return Path(file.filename).suffix.lower() in VIDEO_SUFFIXES
+def _rows(record: JobRecord) -> Rows:
+    return {record.job.id: Row(record.created_at, record.job.opened_at)}
+
+
+def _group(output: OutputRecord) -> Path | None:
+    group = group_of(output.path.name)
+    return None if group is None else output.path.parent / group

@@ -14,8 +14,10 @@ from typing import Any
 import structlog
 
 from reconciler.core.evidence import FileState
+from reconciler.core.naming import NamePatterns
 from reconciler.errors import DatabaseError, InspectionError, OutputError
 from reconciler.outputs.inspection import Defect, Inspection
+from reconciler.outputs.siblings import group_of
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.inspections import Inspections
 from reconciler.store.outputs import OutputRecord, OutputStore
@@ -64,6 +66,7 @@ class OutputBook:
         on_answer: Callable[[Path], None],
         clock: DatabaseClock,
         unsound_confirm_s: float,
+        patterns: NamePatterns | None = None,
     ) -> None:
         self.server = server
         self.root = root
@@ -73,6 +76,7 @@ class OutputBook:
         self._on_answer = on_answer
         self._clock = clock
         self._unsound_confirm_s = unsound_confirm_s
+        self._patterns = patterns or NamePatterns()
         self._lock = threading.Lock()
         self._answers: dict[Path, OutputRecord] = {}
         self._running: set[Path] = set()
@@ -182,6 +186,8 @@ class OutputBook:
 
     def _record(self, inspection: Inspection) -> OutputRecord:
         now = self._clock.now()
+        named = self._patterns.read(inspection.path.relative_to(self.root).as_posix())
+        group = group_of(inspection.path.name)
         return OutputRecord(
             path=inspection.path,
             server=self.server,
@@ -192,6 +198,9 @@ class OutputBook:
             sound=inspection.sound,
             tag_job_id=inspection.tags.get("job_id"),
             tag_prompt_id=inspection.tags.get("prompt_id"),
+            named_job_id=named.job_id,
+            named_prompt_id=named.prompt_id,
+            group=None if group is None else inspection.path.parent / group,
             unsound_since=None if inspection.sound else now,
             inspected_at=now,
             thumbnail=inspection.thumbnail,

@@ -120,6 +120,8 @@ class Gatherer:
             changed += [p for p in record.attempted if self._place(record, p, ask_history)]
         if changed:
             self.store.jobs.save_prompts(changed)
+        for prompt in changed:
+            self.files.note_listing(prompt)
 
     def evidence(self, record: JobRecord) -> Evidence:
         """All that is known about a job now."""

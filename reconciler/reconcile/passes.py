@@ -210,7 +210,7 @@ class Reconciler:
             if _state_differs(record, change):
                 report.states.append((record, change))
             return
-        if change.status is Status.COMPLETED:
+        if change.status.is_final:
             self.gatherer.files.attribute(record)
         if not self.store.jobs.write(record, change, event, touch_row=touch_row):
             report.conflicts += 1

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extras import Json
 
+from reconciler.core.attribution import FileFacts, Link, Listing
 from reconciler.store.clean import clean_json, clean_text, path_bytes, path_from_bytes
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
@@ -35,6 +36,9 @@ class OutputRecord:
     prompt_id: str | None = None
     tag_job_id: str | None = None
     tag_prompt_id: str | None = None
+    #: What a configured pattern reads off the path.
+    named_job_id: str | None = None
+    named_prompt_id: str | None = None
     #: First inspection that found this very file damaged, by the database's clock.
     unsound_since: float | None = None
     #: Damaged still when inspected again later.
@@ -42,6 +46,14 @@ class OutputRecord:
     #: By the database's clock; None until it is stored.
     inspected_at: float | None = None
     thumbnail: bytes | None = None
+    #: What the files of one save have in common (`outputs.siblings`); only to be saved.
+    group: Path | None = None
+
+
+_NAMES = ("tag_job_id", "tag_prompt_id", "named_job_id", "named_prompt_id")
+_IDS = ("job_id", "prompt_id", *_NAMES)
+#: Not among what is read back.
+_ONLY_SAVED = ("thumbnail", "group")
 
 
 class OutputStore:
@@ -51,29 +63,55 @@ class OutputStore:
         self._connection = connection
 
     def save(self, output: OutputRecord) -> None:
-        """Stores the newest answer about a file. Whose it is stays as long as it is the same."""
+        """Stores the newest answer about a file. Whose it is stays as long as it is the same.
+
+        A file that one save wrote together with a job's file is that job's at once.
+        """
         values: dict[str, Any] = {n: getattr(output, n) for n in OutputRecord.__slots__}
-        for name in ("job_id", "prompt_id", "tag_job_id", "tag_prompt_id"):
+        for name in _IDS:
             if values[name] is not None:
                 values[name] = clean_text(values[name], 200)
+        values["group_key"] = None if output.group is None else path_bytes(output.group)
         values["path"] = path_bytes(output.path)
         values["inspection"] = Json(clean_json(output.inspection))
         if output.thumbnail is not None:
             values["thumbnail"] = psycopg2.Binary(output.thumbnail)
         with self._connection.transaction() as cursor:
             cursor.execute(query("save_output"), values)
+            if output.group is not None:
+                cursor.execute(query("attribute_siblings"), {"paths": _keys([output.path])})
 
-    def attribute(self, path: Path, job_id: str, prompt_id: str) -> None:
-        """Says whose file it is, unless it is somebody's already."""
-        values = {"path": path_bytes(path), "job_id": job_id, "prompt_id": prompt_id}
+    def attribute(self, files: Mapping[Path, str | None], job_id: str) -> None:
+        """Says that the files, each with its prompt, are a job's, with all that was saved along
+        with them. What is somebody's already stays."""
         with self._connection.transaction() as cursor:
-            cursor.execute(query("attribute_output"), values)
+            for path, prompt_id in files.items():
+                values = {"path": path_bytes(path), "job_id": job_id, "prompt_id": prompt_id}
+                cursor.execute(query("attribute_output"), values)
+            cursor.execute(query("attribute_siblings"), {"paths": _keys(files)})
+
+    def note_listing(self, prompt_id: str, files: Mapping[Path, bool]) -> None:
+        """Notes which files a prompt's ending lists, and of each whether it was reused: answered
+        from the cache."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(
+                query("forget_listings"), {"prompt_id": prompt_id, "paths": _keys(files)}
+            )
+            for path, reused in files.items():
+                values = {"path": path_bytes(path), "prompt_id": prompt_id, "reused": reused}
+                cursor.execute(query("note_listing"), values)
+
+    def claims(self, paths: Iterable[Path]) -> dict[Path, FileFacts]:
+        """What is claimed of files that were inspected."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("claims"), {"paths": _keys(paths)})
+            rows = cursor.fetchall()
+        return {path_from_bytes(bytes(row["path"])): _facts(row) for row in rows}
 
     def known(self, paths: Iterable[Path]) -> dict[Path, OutputRecord]:
         """The stored answers about these files."""
-        keys = [psycopg2.Binary(path_bytes(path)) for path in paths]
         with self._connection.transaction() as cursor:
-            cursor.execute(query("known_outputs"), {"paths": keys})
+            cursor.execute(query("known_outputs"), {"paths": _keys(paths)})
             rows = cursor.fetchall()
         return {record.path: record for record in map(_record, rows)}
 
@@ -83,10 +121,11 @@ class OutputStore:
             cursor.execute(query("some_outputs"), {"server": server})
             return [path_from_bytes(bytes(row["path"])) for row in cursor.fetchall()]
 
-    def tagged(self, job_ids: Iterable[str]) -> list[OutputRecord]:
-        """Files whose tag names one of these jobs."""
+    def claimed(self, job_id: str, prompt_ids: Iterable[str]) -> list[OutputRecord]:
+        """Files whose tag or name speaks of this job or these prompts, and their siblings."""
+        values = {"job_id": clean_text(job_id, 200), "prompt_ids": list(prompt_ids)}
         with self._connection.transaction() as cursor:
-            cursor.execute(query("tagged_outputs"), {"job_ids": list(job_ids)})
+            cursor.execute(query("claimed_outputs"), values)
             return [_record(row) for row in cursor.fetchall()]
 
     def of_job(self, job_id: str) -> list[OutputRecord]:
@@ -97,9 +136,23 @@ class OutputStore:
 
 
 def _record(row: Mapping[str, Any]) -> OutputRecord:
-    names = [n for n in OutputRecord.__slots__ if n not in ("path", "inode", "thumbnail")]
+    names = [n for n in OutputRecord.__slots__ if n not in ("path", "inode", *_ONLY_SAVED)]
     return OutputRecord(
         path=path_from_bytes(bytes(row["path"])),
         inode=int(row["inode"]),
         **{name: row[name] for name in names},
     )
+
+
+def _facts(row: Mapping[str, Any]) -> FileFacts:
+    links = {link.pop("prompt_id"): Link(**link) for link in row["links"] or ()}
+    return FileFacts(
+        changed_at=row["mtime_ns"] / 1e9,
+        listings=tuple(Listing(**listing) for listing in row["listings"] or ()),
+        links=links,
+        **{name: row[name] for name in _NAMES},
+    )
+
+
+def _keys(paths: Iterable[Path]) -> list[Any]:
+    return [psycopg2.Binary(path_bytes(path)) for path in paths]

@@ -54,6 +54,8 @@ class JobRecord:
     reason: str | None = None
     overwritten: int = 0
     decided_at: float | None = None
+    #: When the row was created; when we saw it first, where the table does not say.
+    created_at: float = 0.0
     #: The prompts of all attempts.
     prompts: list[PromptRecord] = field(default_factory=list)
 

@@ -37,6 +37,7 @@ def job_of(row: Mapping[str, Any]) -> JobRecord:
         reason=row["reason"],
         overwritten=row["overwritten"] or 0,
         decided_at=row["decided_at"],
+        created_at=min(row["created_at"], job.opened_at),
     )
 
 

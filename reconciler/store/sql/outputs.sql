@@ -2,9 +2,11 @@
 -- Whose file it is stays, once known, unless another was written in its place.
 insert into reconciler.outputs as o
     (path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-     tag_job_id, tag_prompt_id, inspected_at, unsound_since, confirmed, thumbnail)
+     tag_job_id, tag_prompt_id, named_job_id, named_prompt_id, group_key, inspected_at,
+     unsound_since, confirmed, thumbnail)
 values (%(path)s, %(server)s, %(job_id)s, %(prompt_id)s, %(size_bytes)s, %(mtime_ns)s, %(inode)s,
-        %(inspection)s, %(sound)s, %(tag_job_id)s, %(tag_prompt_id)s, now(),
+        %(inspection)s, %(sound)s, %(tag_job_id)s, %(tag_prompt_id)s, %(named_job_id)s,
+        %(named_prompt_id)s, %(group_key)s, now(),
         to_timestamp(%(unsound_since)s), %(confirmed)s, %(thumbnail)s)
 on conflict (path) do update
 set server = excluded.server,
@@ -16,8 +18,9 @@ set server = excluded.server,
                      then coalesce(o.prompt_id, excluded.prompt_id) else excluded.prompt_id end,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, inode = excluded.inode,
     inspection = excluded.inspection, sound = excluded.sound, tag_job_id = excluded.tag_job_id,
-    tag_prompt_id = excluded.tag_prompt_id, inspected_at = now(),
-    unsound_since = excluded.unsound_since, confirmed = excluded.confirmed,
+    tag_prompt_id = excluded.tag_prompt_id, named_job_id = excluded.named_job_id,
+    named_prompt_id = excluded.named_prompt_id, group_key = excluded.group_key,
+    inspected_at = now(), unsound_since = excluded.unsound_since, confirmed = excluded.confirmed,
     thumbnail = excluded.thumbnail
 
 -- name: attribute_output
@@ -25,24 +28,83 @@ set server = excluded.server,
 update reconciler.outputs set job_id = %(job_id)s, prompt_id = %(prompt_id)s
 where path = %(path)s and job_id is null
 
+-- name: attribute_siblings
+-- What one save wrote together is one job's, unless a tag of its own says otherwise. Nothing where
+-- two jobs have files of the group.
+with owners as (
+    select group_key, min(job_id) as job_id, min(prompt_id) as prompt_id
+    from reconciler.outputs
+    where job_id is not null and group_key = any(
+        select group_key from reconciler.outputs where path = any(%(paths)s))
+    group by group_key having count(distinct job_id) = 1
+)
+update reconciler.outputs o set job_id = w.job_id, prompt_id = w.prompt_id
+from owners w
+where o.group_key = w.group_key and o.job_id is null
+  and (o.tag_prompt_id is null or exists (
+      select from reconciler.prompts p
+      where p.prompt_id = o.tag_prompt_id and p.job_id = w.job_id))
+
 -- name: known_outputs
 select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-       tag_job_id, tag_prompt_id, extract(epoch from unsound_since)::float8 as unsound_since,
+       tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
+       extract(epoch from unsound_since)::float8 as unsound_since,
        confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where path = any(%(paths)s)
 
--- name: tagged_outputs
+-- name: claims
+-- What is claimed of files: the jobs of the prompts that their tags and names speak of, and the
+-- prompts whose endings list them. A job that was completed with another file in its place, or with
+-- an earlier job's, claims nothing any more.
+select o.path, o.mtime_ns, o.tag_job_id, o.tag_prompt_id, o.named_job_id, o.named_prompt_id,
+       (select json_agg(json_build_object(
+                   'prompt_id', p.prompt_id, 'job_id', p.job_id,
+                   'ended_at', p.ending->'ended_at') order by p.prompt_id)
+        from reconciler.prompts p
+        where p.prompt_id in (o.tag_prompt_id, o.named_prompt_id)) as links,
+       (select json_agg(json_build_object(
+                   'prompt_id', p.prompt_id, 'job_id', p.job_id, 'reused', l.reused,
+                   'started_at', p.ending->'started_at', 'ended_at', p.ending->'ended_at')
+                   order by p.linked_at, p.prompt_id)
+        from reconciler.listings l join reconciler.prompts p using (prompt_id)
+        left join reconciler.job_state s on s.job_id = p.job_id
+        where l.path = o.path
+          and (s.known_status is distinct from 'completed' or o.job_id = p.job_id)) as listings
+from reconciler.outputs o where o.path = any(%(paths)s)
+
+-- name: claimed_outputs
+-- The files that name a job or one of its prompts, by tag or by name, and their siblings.
+with mine as (
+    select path, group_key from reconciler.outputs
+    where tag_job_id = %(job_id)s or named_job_id = %(job_id)s
+       or tag_prompt_id = any(%(prompt_ids)s) or named_prompt_id = any(%(prompt_ids)s)
+)
 select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-       tag_job_id, tag_prompt_id, extract(epoch from unsound_since)::float8 as unsound_since,
+       tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
+       extract(epoch from unsound_since)::float8 as unsound_since,
        confirmed, extract(epoch from inspected_at)::float8 as inspected_at
-from reconciler.outputs where tag_job_id = any(%(job_ids)s) order by path
+from reconciler.outputs
+where path in (select path from mine
+               union select s.path from reconciler.outputs s join mine using (group_key))
+order by mtime_ns, path
 
 -- name: outputs_of_job
 select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-       tag_job_id, tag_prompt_id, extract(epoch from unsound_since)::float8 as unsound_since,
+       tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
+       extract(epoch from unsound_since)::float8 as unsound_since,
        confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where job_id = %(job_id)s order by path
 
 -- name: some_outputs
 -- A few recent outputs of a server: if one is still there, it is the same storage.
 select path from reconciler.outputs where server = %(server)s order by inspected_at desc limit 50
+
+-- name: forget_listings
+-- The prompt's ending lists other files than it did.
+delete from reconciler.listings where prompt_id = %(prompt_id)s and not path = any(%(paths)s)
+
+-- name: note_listing
+insert into reconciler.listings (path, prompt_id, reused)
+values (%(path)s, %(prompt_id)s, %(reused)s)
+on conflict (path, prompt_id) do update set reused = excluded.reused
+where listings.reused <> excluded.reused

@@ -12,12 +12,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from comfy_node.contract import tag_text
-
 MAX_PATTERNS = 20
 MAX_PATTERN_CHARS = 200
-#: Longer paths are matched by no pattern.
+#: Longer paths are matched by no pattern, longer ids are none.
 MAX_PATH_CHARS = 300
+MAX_ID_CHARS = 200
 #: Ways in which a pattern may match a path, at most: three repeats without a limit and a choice of
 #: six. For the worst of names that is half a second, for real ones nothing.
 MAX_WAYS = 30_000_000
@@ -105,5 +104,11 @@ class NamePatterns:
         for pattern in self._patterns:
             if found := pattern.fullmatch(relative):
                 ids = found.groupdict()
-                return Named(tag_text(ids.get(JOB_ID)), tag_text(ids.get(PROMPT_ID)))
+                return Named(_id(ids.get(JOB_ID)), _id(ids.get(PROMPT_ID)))
         return Named()
+
+
+def _id(text: str | None) -> str | None:
+    """As it stands in the path: an id has to equal the row's, so it is never trimmed or folded."""
+    fits = text is not None and 0 < len(text) <= MAX_ID_CHARS and text.isprintable()
+    return text if fits else None
