@@ -9,15 +9,18 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.contract.matrix import real
+from tests.contract.matrix import graphs, real
+from tests.contract.matrix.claims import age, submit_relic, wait_until_inspected
 from tests.contract.matrix.crashes import CRASHES, UNTAGGED
 from tests.contract.matrix.ends import ENDS
 from tests.contract.matrix.ground import Ground, SimulatedGround
 from tests.contract.matrix.savers import SAVERS
-from tests.contract.matrix.scenario import Scenario
+from tests.contract.matrix.scenario import Scenario, completed, lost
 from tests.contract.matrix.stage import Stage
 from tests.integration.conftest import execute
 
@@ -44,9 +47,10 @@ def any_stage(
     name = f"matrix_{next(_numbers)}"
     execute(postgres_url, f'CREATE DATABASE "{name}"')
     ground.start()
-    stage = Stage(ground, postgres_url.rpartition("/")[0] + f"/{name}", folder)
+    stage = Stage(ground, urlsplit(postgres_url)._replace(path=f"/{name}").geturl(), folder)
     yield stage
-    stage.close()
+    stage.pause()
+    ground.stop()
     execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -80,3 +84,78 @@ def test_the_row_tells_the_ending(stage: Stage, scenario: Scenario) -> None:
 @each(UNTAGGED)
 def test_the_row_tells_the_ending_without_metadata(stage: Stage, scenario: Scenario) -> None:
     stage.play(scenario)
+
+
+@grounds(metadata=True)
+def test_two_jobs_with_one_filename_prefix_have_a_file_each(stage: Stage) -> None:
+    prefix = stage.prefix("both")
+    sent = [stage.send(graphs.pictures(prefix, frames=1)) for _ in range(3)]
+    for number, each_sent in enumerate(sent, start=1):
+        stage.done(each_sent, completed(f"_{number:05}_.png", owned=1))
+    owners = stage.owners(prefix)
+    assert [*owners.values()] == [each_sent.job_id for each_sent in sent]
+
+
+@grounds(metadata=True)
+def test_an_old_job_id_in_a_strangers_workflow_is_no_claim(stage: Stage) -> None:
+    """The stranger's prompt saves files and fails: neither is anything to the job it names."""
+    mine = stage.send(graphs.pictures(stage.prefix("mine"), frames=4, step_seconds=0.4))
+    stage.wait_until_runs(mine)
+    theirs = stage.prefix("theirs")
+    submit_relic(stage, theirs, mine.job_id)
+    stage.done(mine, completed("_00001_.png", owned=4))
+    assert set(wait_until_inspected(stage, theirs, 2).values()) == {None}
+    stage.done(mine, completed("_00001_.png", owned=4))
+
+
+@grounds(metadata=True)
+def test_an_old_job_id_in_a_workflow_reopens_nothing(stage: Stage) -> None:
+    mine = stage.send(graphs.pictures(stage.prefix("mine")))
+    stage.done(mine, completed("_00001_.png", owned=2))
+    theirs = stage.prefix("theirs")
+    submit_relic(stage, theirs, mine.job_id)
+    assert set(wait_until_inspected(stage, theirs, 2).values()) == {None}
+    stage.done(mine, completed("_00001_.png", owned=2))
+
+
+@grounds(metadata=True)
+def test_the_tag_of_an_input_image_is_no_claim(stage: Stage) -> None:
+    """A picture that one job saved is the input of another, which forgets it meanwhile."""
+    first = stage.send(graphs.pictures(stage.prefix("input"), frames=1), named=True)
+    row = stage.done(first, completed("_00001_.png", owned=1))
+    name = Path(row["output_path"]).relative_to(stage.ground.output_dir.resolve())
+    second = stage.send(graphs.picture_of(str(name), stage.prefix("made of it")), named=True)
+    row = stage.done(second, completed("_00001_.png", owned=1))
+    assert "made of it" in row["output_path"]
+    stage.done(first, completed("_00001_.png", owned=1))
+
+
+@grounds(metadata=True)
+def test_a_fresh_database_over_an_old_output_directory(
+    stage: Stage, database: str, tmp_path: Path
+) -> None:
+    """Its ids start again, and every one of them stands in some old file and manifest."""
+    old = stage.prefix("old")
+    prompts = [
+        stage.submit(graphs.pictures(old, 1), job_id=number, extra_pnginfo={"job_id": number})
+        for number in ("1", "2", "3")
+    ]
+    for prompt_id in prompts:
+        stage.server.wait_for_end(prompt_id)
+    stage.restart_comfyui()
+    age(stage, old, prompts)
+    fresh = Stage(stage.ground, database, tmp_path)
+    try:
+        fresh.watch()
+        waiting = fresh.rows.insert()
+        vanished = fresh.send(graphs.long(stage.prefix("vanished")), named=True)
+        fresh.wait_until_runs(vanished)
+        fresh.restart_comfyui()
+        made = fresh.send(graphs.pictures(stage.prefix("new")), named=True)
+        assert [waiting, vanished.job_id, made.job_id] == ["1", "2", "3"]
+        fresh.done(made, completed("_00001_.png", owned=2))
+        fresh.done(vanished, lost())
+        assert fresh.rows.row(waiting)["status"] == "queued"
+        assert set(wait_until_inspected(fresh, old, 3).values()) == {None}
+    finally:
+        fresh.pause()

@@ -122,9 +122,9 @@ UNTAGGED = (
     Scenario("no metadata", "--disable-metadata: the prompt ends as usual",
              lambda stage: stage.send(graphs.pictures(stage.prefix("untagged"))), _TWO, _TWO),
     Scenario("no metadata, restarted while the reconciler was down",
-             "--disable-metadata: the prompt ends and ComfyUI restarts while the reconciler is down",
+             "The same, and ComfyUI restarts while the reconciler is down",
              _restarted_after_end_named, _TWO, _FORGOTTEN, "Only the manifest is left."),
     Scenario("no metadata, killed after the save",
              "--disable-metadata: ComfyUI is killed right after the file was closed",
-             _crash_after_save_named, _RESTARTED, _FORGOTTEN, "Nothing at all is left to prove it."),
+             _crash_after_save_named, _RESTARTED, _FORGOTTEN, "Nothing is left to prove it."),
 )  # fmt: skip

@@ -48,9 +48,7 @@ def video(prefix: str, step_seconds: float = 0.0) -> Graph:
     return {
         "1": noise(step_seconds=step_seconds),
         "2": node("CreateVideo", images=["1", 0], fps=FPS),
-        "9": node(
-            "SaveVideo", video=["2", 0], filename_prefix=prefix, format="auto", codec="auto"
-        ),
+        "9": node("SaveVideo", video=["2", 0], filename_prefix=prefix, format="auto", codec="auto"),
     }
 
 
@@ -124,4 +122,21 @@ def long(prefix: str) -> Graph:
 
 def crash_after_save(prefix: str, step_seconds: float) -> Graph:
     """The process dies when the file is closed and the prompt has not ended."""
-    return {"1": noise(1, step_seconds), "9": node("CrashAfterSave", images=["1", 0], filename_prefix=prefix)}
+    return {
+        "1": noise(1, step_seconds),
+        "9": node("CrashAfterSave", images=["1", 0], filename_prefix=prefix),
+    }
+
+
+def picture_of(name: str, prefix: str) -> Graph:
+    """A picture of the output directory, loaded and saved again."""
+    load = node("LoadImage", image=f"{name} [output]")
+    return {"1": load, "9": save_image("1", prefix)}
+
+
+def follow_up(prefix: str) -> Graph:
+    """A prompt that queues another one itself, as a batch manager does."""
+    graph = pictures(prefix)
+    graph["5"] = node("QueueFollowUp", images=["1", 0], follow_ups=1)
+    graph["9"]["inputs"]["images"] = ["5", 0]
+    return graph

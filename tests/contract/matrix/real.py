@@ -45,7 +45,7 @@ class RealGround:
             self._process = subprocess.Popen(
                 self._command(), cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_for(lambda: self._is_up(), f"ComfyUI answers, see {log.name}", START_S)
+        wait_for(self._is_up, f"ComfyUI answers, see {log.name}", START_S)
 
     def kill(self) -> None:
         if self._process is not None:

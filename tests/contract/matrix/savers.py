@@ -10,9 +10,9 @@ from tests.contract.matrix.stage import Stage
 from tests.contract.talk import Graph
 
 
-def _saving(kind: str, make: Callable[[str], Graph]) -> Play:
+def _saving(kind: str, make: Callable[[str], Graph], *, named: bool = False) -> Play:
     def play(stage: Stage) -> Sent:
-        return stage.send(make(stage.prefix(kind)))
+        return stage.send(make(stage.prefix(kind)), named=named)
 
     return play
 
@@ -45,4 +45,12 @@ SAVERS = (
             lambda prefix: graphs.vhs(prefix, "image/gif"), completed("_00001.gif", owned=2)),
     _always("several savers", "A video and its stills are saved", _several,
             completed("_00001_.mp4", owned=1 + _STILLS)),
+    Scenario("follow-up prompts", "A batch manager queues the second prompt itself",
+             _saving("batch", graphs.follow_up),
+             completed("_00003_.png", owned=4), completed("_00001_.png", owned=2),
+             "Without the pack and without a job id sent nothing links the second prompt to the"
+             " job: its files are nobody's."),
+    Scenario("follow-up prompts, job id sent", "The same, and the application sent its job id",
+             _saving("batch", graphs.follow_up, named=True),
+             completed("_00003_.png", owned=4), completed("_00003_.png", owned=4)),
 )  # fmt: skip

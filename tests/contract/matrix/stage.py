@@ -18,6 +18,9 @@ from tests.waiting import wait_for
 
 #: Where the results go, a JSON text a line; nowhere if it is not set.
 REPORT = os.environ.get("MATRIX_REPORT", "")
+#: How long a verdict, and the last file's owner after it, may take on the simulator.
+VERDICT_S = 20.0
+OWNED_S = 5.0
 FINAL = ("completed", "failed", "cancelled")
 #: Whose websocket the prompts of an application belong to: never the reconciler's own.
 CLIENT_ID = "an-application"
@@ -58,11 +61,6 @@ class Stage:
         """Stop the reconciler."""
         self._ending.close()
         self._reconciler = None
-
-    def close(self) -> None:
-        """End everything."""
-        self.pause()
-        self.ground.stop()
 
     def prefix(self, kind: str) -> str:
         """A filename prefix that nobody has used."""
@@ -146,9 +144,14 @@ class Stage:
             says.output is None
         ), (path, told)
         if says.owned is not None:
-            self._wait(lambda: len(self.owned(sent)) >= says.owned, sent, f"own {says.owned} files")
-            assert len(self.owned(sent)) == says.owned, (self.owned(sent), told)
+            self._own(sent, says.owned)
         return row
+
+    def _own(self, sent: Sent, number: int) -> None:
+        """Wait until so many files are the job's; siblings may be inspected after the verdict."""
+        owned = f"job {sent.job_id} owns {number} files"
+        self._wait(lambda: len(self.owned(sent)) >= number, sent, owned, OWNED_S)
+        assert len(self.owned(sent)) == number, self.story(sent)
 
     def play(self, scenario: Scenario) -> None:
         """Let it happen, and see what the row says."""
@@ -160,7 +163,10 @@ class Stage:
     def story(self, sent: Sent) -> str:
         """What the reconciler told of a job, for whoever reads a failure."""
         question = "select at, kind, reason from reconciler.events where job_id = %s order by id"
-        events = [f"{e['at']:%T.%f} {e['kind']}: {e['reason']}" for e in self.rows.sql(question, sent.job_id)]
+        events = [
+            f"{e['at']:%T.%f} {e['kind']}: {e['reason']}"
+            for e in self.rows.sql(question, sent.job_id)
+        ]
         now = [f"row: {self.rows.row(sent.job_id)}", f"now: {self.state(sent)}"]
         owned = f"owns {sorted(self.owned(sent))}"
         return "\n".join(["", *events, *now, owned])
@@ -171,9 +177,9 @@ class Stage:
             return row if row["status"] in FINAL else None
         return row if self.state(sent)["rule"] is not None else None
 
-    def _wait(self, condition: Any, sent: Sent, what: str) -> Any:
+    def _wait(self, condition: Any, sent: Sent, what: str, limit_s: float = VERDICT_S) -> Any:
         try:
-            return wait_for(condition, what, 20.0 * self.ground.patience)
+            return wait_for(condition, what, limit_s * self.ground.patience)
         except AssertionError as error:
             raise AssertionError(f"{error}{self.story(sent)}") from None
 

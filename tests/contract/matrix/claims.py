@@ -1,0 +1,67 @@
+"""Traps of attribution: tags that are old, and names that are shared."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from comfy_node.contract import MANIFEST_DIR, TAG_NODE, TAG_NODE_JOB_ID, manifest_name
+from tests.contract.matrix import graphs
+from tests.contract.matrix.stage import VERDICT_S, Stage
+from tests.contract.talk import Graph
+from tests.waiting import wait_for
+
+#: How much older than everything else an old directory is.
+AGE_S = 3600.0
+
+
+def relic(prefix: str, job_id: str, *, tag_node: bool) -> Graph:
+    """A workflow as somebody saved it by hand, an old job id in it, that saves and then fails."""
+    graph = graphs.pictures(prefix)
+    graph["5"] = graphs.node("RaiseError", images=["1", 0], message="a stranger's error")
+    graph["99"] = graphs.save_image("5", f"{prefix}-never")
+    if tag_node:
+        graph["4"] = graphs.node(TAG_NODE, value=["1", 0], **{TAG_NODE_JOB_ID: job_id})
+        graph["9"]["inputs"]["images"] = ["4", 0]
+    return graph
+
+
+def submit_relic(stage: Stage, prefix: str, job_id: str) -> str:
+    """Somebody else submits it; returns the prompt id. Without the pack there is no Tag node, and
+    the id stands in `extra_pnginfo`, where frontends put what a workflow carries along."""
+    graph = relic(prefix, job_id, tag_node=stage.pack)
+    told = {} if stage.pack else {"extra_pnginfo": {"job_id": job_id}}
+    return stage.submit(graph, **told)
+
+
+def wait_until_inspected(stage: Stage, prefix: str, number: int) -> dict[str, str | None]:
+    """Wait until the reconciler knows so many files of a prefix; returns their owners."""
+    return wait_for(
+        lambda: found if len(found := stage.owners(prefix)) >= number else None,
+        f"{number} files of {prefix} are inspected",
+        VERDICT_S * stage.ground.patience,
+    )
+
+
+def age(stage: Stage, prefix: str, prompt_ids: Sequence[str]) -> None:
+    """Make files and manifests an hour older, as if nobody had been here since."""
+    then = time.time() - AGE_S
+    root = stage.ground.output_dir
+    for path in root.glob(f"{prefix}*"):
+        os.utime(path, (then, then))
+    for prompt_id in prompt_ids if stage.pack else ():
+        _age_manifest(root / MANIFEST_DIR / manifest_name(prompt_id), then)
+
+
+def _age_manifest(path: Path, then: float) -> None:
+    manifest = json.loads(wait_for(lambda: path.exists() and path.read_text(), "a manifest"))
+    for key in ("created_at", "started_at", "ended_at"):
+        if manifest.get(key) is not None:
+            manifest[key] -= AGE_S
+    for output in manifest["outputs"] or ():
+        output["mtime_ns"] = int(then * 1e9)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    os.utime(path, (then, then))
