@@ -49,6 +49,7 @@ def prompt(record: PromptRecord) -> dict[str, Any]:
         "last_sign_at": iso(record.last_sign_at),
         "missing_looks": record.missing_looks,
         "missing_since": iso(record.missing_since),
+        "boot_changed_since": iso(record.boot_changed_since),
         "interrupted_by_us": record.interrupted_by_us,
         "ending": ending_to_json(record.ending),
         "ending_seen_at": iso(record.ending_seen_at),
@@ -79,4 +80,7 @@ def server(record: ServerRecord) -> dict[str, Any]:
         "unreachable_since": iso(record.unreachable_since),
         "unreachable_how": record.unreachable_how,
         "answered_at": iso(record.answered_at),
+        "boot_id": record.boot_id,
+        "worker_dead_since": iso(record.worker_dead_since),
+        "boot_returned_at": iso(record.boot_returned_at),
     }

@@ -102,7 +102,7 @@ def _server(known: Known) -> str:
     server = known.server
     if server is None:
         return safe(known.job.server or "")
-    silent = words.silent_server(server, known.now)
+    silent = words.server_trouble(server, known.now)
     if silent is not None:
         return silent
     version = f", ComfyUI {safe(server.version)}" if server.version else ""

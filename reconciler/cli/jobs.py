@@ -83,10 +83,10 @@ def _all(store: Store, settings: Settings, limit: int | None) -> None:
     from reconciler.cli import terminal
     from reconciler.cli.next_step import nobody_looks
     from reconciler.cli.table import jobs_table
-    from reconciler.cli.words import silent_server
+    from reconciler.cli.words import server_trouble
 
     now, servers = store.jobs.now(), servers_of(store, settings)
-    troubles = [words for server in servers if (words := silent_server(server, now))]
+    troubles = [words for server in servers if (words := server_trouble(server, now))]
     if idle := nobody_looks(servers, settings, now):
         troubles.append(idle)
     for trouble in troubles:

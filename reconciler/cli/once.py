@@ -116,7 +116,7 @@ def _look_once(parts: Parts, answered: Event, job: str | None) -> None:
     findings = look(parts, answered, None if only is None else only.id)
     now = parts.clock.now()
     for server in parts.servers.values():
-        if silent := words.silent_server(server.record, now):
+        if silent := words.server_trouble(server.record, now):
             terminal.remark(silent)
     told = findings.worth_telling()
     if told:

@@ -14,7 +14,7 @@ from reconciler.cli.evidence import evidence_lines
 from reconciler.cli.next_step import next_step, nobody_looks, outlook
 from reconciler.cli.table import STYLES
 from reconciler.cli.terminal import safe
-from reconciler.cli.words import ago, duration, local, silent_server, verdict
+from reconciler.cli.words import ago, duration, local, server_trouble, verdict
 from reconciler.settings import Settings
 from reconciler.store.records import PromptRecord, StoryEvent
 from reconciler.store.servers import ServerRecord
@@ -128,6 +128,6 @@ def _troubles(told: Told, settings: Settings) -> list[str]:
         return []
     names = {prompt.server for prompt in told.prompts if prompt.server}
     asked = [server for server in told.servers if not names or server.name in names]
-    silent = [words for server in asked if (words := silent_server(server, told.now))]
+    silent = [words for server in asked if (words := server_trouble(server, told.now))]
     idle = nobody_looks(told.servers, settings, told.now)
     return silent + ([idle] if idle else [])

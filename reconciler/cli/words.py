@@ -10,7 +10,7 @@ from reconciler.core.words import duration
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
 
-__all__ = ["ago", "counted", "duration", "iso", "local", "short", "silent_server", "verdict"]
+__all__ = ["ago", "counted", "duration", "iso", "local", "server_trouble", "short", "verdict"]
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -55,11 +55,26 @@ def verdict(job: JobView) -> str:
     return safe(job.status) if job.failure is None else f"{safe(job.status)}: {job.failure}"
 
 
-def silent_server(server: ServerRecord, now: float) -> str | None:
-    """What is wrong with a server that does not answer; None if it does."""
-    since = server.unreachable_since
-    if since is None:
-        return None
+def server_trouble(server: ServerRecord, now: float) -> str | None:
+    """What is wrong with a server; None if nothing is known to be."""
+    since, dead_since = server.unreachable_since, server.worker_dead_since
+    if since is not None:
+        return _silent(server, since, now)
+    if server.is_shared(now):
+        return (
+            f"{safe(server.name)}: several ComfyUI servers answer behind {safe(server.url)}."
+            " Nothing is concluded from what they say: give each an entry of its own in `servers`."
+        )
+    if dead_since is not None:
+        return (
+            f"{safe(server.name)} is unhealthy: it answers, but its worker thread has been dead for"
+            f" {duration(now - dead_since)} ({safe(server.url)}). Restart ComfyUI; until then"
+            " nothing runs there."
+        )
+    return None
+
+
+def _silent(server: ServerRecord, since: float, now: float) -> str:
     how = {
         "refused": "nothing listens there",
         "timeout": "it accepts and does not answer in time",

@@ -2,8 +2,9 @@
 
 A new boot id proves a restart. One that **comes back** proves that several processes answer in turn
 (a load balancer, two ComfyUIs on one port), and then an answer says nothing about prompts of the
-other: nothing is concluded from such a server until one and the same process has answered for
-`SHARED_S`, or the settings give it another address. From then on it proves no restart either.
+other: nothing is concluded from such a server until one and the same process has answered for an
+hour (`store.servers.SHARED_S`), or the settings give it another address. After that it proves no
+restart either.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from reconciler.store.servers import ServerRecord
 
 log = structlog.get_logger(__name__)
 
-#: How long one process alone must have answered after another one came back, in seconds.
-SHARED_S = 3600.0
 #: Earlier lives that are remembered.
 MAX_BOOTS = 32
 
@@ -35,12 +34,6 @@ def note_boot(record: ServerRecord, look: Look, now: float) -> bool:
     return is_other
 
 
-def is_shared(record: ServerRecord, now: float) -> bool:
-    """True while nothing may be concluded: several processes answer behind the address."""
-    returned_at = record.boot_returned_at
-    return returned_at is not None and now - returned_at < SHARED_S
-
-
 def restart_proven(record: ServerRecord, boot_id: str | None) -> bool:
     """True where this process began after the one with this boot id had ended."""
     return record.boot_returned_at is None and boot_id in record.earlier_boot_ids
@@ -49,7 +42,7 @@ def restart_proven(record: ServerRecord, boot_id: str | None) -> bool:
 def _note_other(record: ServerRecord, boot_id: str, now: float) -> None:
     earlier = [known for known in record.earlier_boot_ids if known != boot_id]
     if len(earlier) < len(record.earlier_boot_ids):
-        if not is_shared(record, now):
+        if not record.is_shared(now):
             log.error(
                 "several ComfyUI servers answer behind one address: nothing is concluded from what"
                 " they say; give each of them an entry of its own in `servers`",

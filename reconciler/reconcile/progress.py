@@ -54,7 +54,9 @@ class Estimator:
         if decision.stage is Stage.RUNNING and prompt is not None:
             return self._running(record, prompt)
         if decision.stage is Stage.PENDING and prompt is not None:
-            return Progress(percent=0, eta_s=self._wait_s(prompt) + self._expected_s(record.job))
+            is_blocked = decision.rule == "blocked"  # nobody knows when ComfyUI will be restarted
+            wait_s = self._wait_s(prompt) + self._expected_s(record.job)
+            return Progress(percent=0, eta_s=None if is_blocked else wait_s)
         return Progress(percent=record.progress, eta_s=record.eta_s)
 
     def _running(self, record: JobRecord, prompt: PromptRecord) -> Progress:

@@ -14,7 +14,7 @@ from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInf
 from reconciler.core.evidence import SHARED, Place
 from reconciler.errors import ServerError, ServerRefused, ServerTimeout
 from reconciler.outputs.mounts import storage_marker
-from reconciler.reconcile.boots import is_shared, note_boot
+from reconciler.reconcile.boots import note_boot
 from reconciler.reconcile.files import OutputBook
 from reconciler.reconcile.manifests import Manifests
 from reconciler.reconcile.notes import EndedNotes, NotedTags
@@ -107,7 +107,7 @@ class WatchedServer:
     def _note_pack(self, look: Look, now: float, *, away: bool) -> None:
         """Takes over what only the node pack tells: its process, its worker, what ended."""
         self._may_be_another |= note_boot(self.record, look, now)
-        self._shared = is_shared(self.record, now)
+        self._shared = self.record.is_shared(now)
         if self._shared:
             self.client.connect_anew()
         if look.boot_id is None or self._shared:

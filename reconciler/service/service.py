@@ -242,10 +242,10 @@ class Service:
     def _on_socket(self, server: str, event: SocketEvent) -> None:
         live = self._parts.live
         match event:
-            case ProgressHeard(prompt_id, node_id, value, maximum):
-                live.progress(prompt_id, node_id, value, maximum)
-            case NodeHeard(prompt_id, node_id):
-                live.node(prompt_id, node_id)
+            case ProgressHeard(prompt_id, node_id, value, maximum, nodes_done):
+                live.progress(prompt_id, node_id, value, maximum, nodes_done)
+            case NodeHeard(prompt_id, node_id, nodes_done):
+                live.node(prompt_id, node_id, nodes_done)
             case StatusHeard() | StartHeard() | Ended() | Connected():
                 self._inbox.put(LookAt(server))
             case _:

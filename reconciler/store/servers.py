@@ -9,6 +9,9 @@ from reconciler.store.clean import clean_text
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
 
+#: How long one process alone must have answered after another one came back, in seconds.
+SHARED_S = 3600.0
+
 
 @dataclass(slots=True)
 class ServerRecord:
@@ -30,6 +33,11 @@ class ServerRecord:
     #: A prompt worker was seen in this life, and since when none lives.
     worker_seen: bool = False
     worker_dead_since: float | None = None
+
+    def is_shared(self, now: float) -> bool:
+        """True while nothing may be concluded: several processes answer behind the address."""
+        returned_at = self.boot_returned_at
+        return returned_at is not None and now - returned_at < SHARED_S
 
     def move_to(self, url: str) -> None:
         """The settings say where it is. At another address another process answers."""

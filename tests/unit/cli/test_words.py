@@ -65,7 +65,7 @@ def test_a_verdict_names_the_code() -> None:
 
 
 def test_a_server_that_answers_needs_no_words() -> None:
-    assert words.silent_server(ServerRecord("gpu", "http://gpu"), NOW) is None
+    assert words.server_trouble(ServerRecord("gpu", "http://gpu"), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_server_that_answers_needs_no_words() -> None:
 )
 def test_a_silent_server_is_told_by_how_it_is_silent(how: str | None, said: str) -> None:
     record = ServerRecord("gpu", "http://gpu", unreachable_since=NOW - 60, unreachable_how=how)
-    words_of_it = words.silent_server(record, NOW)
+    words_of_it = words.server_trouble(record, NOW)
     assert words_of_it is not None
     assert words_of_it.startswith("gpu has not answered for 1 min: ")
     assert said in words_of_it
