@@ -85,7 +85,12 @@ _LAB_TYPES: Mapping[str, NodeType] = {
     "OutOfMemory": _passing(),
     "Hang": _passing(),
     "KillWorker": _passing(),
-    "QueueFollowUp": _passing(follow_ups=Input("INT", 1, minimum=0)),
+    "QueueFollowUp": NodeType(
+        {"images": _IMAGES, "follow_ups": Input("INT", 1, minimum=0)},
+        ("IMAGE",),
+        hidden=("unique_id",),
+        module=_LAB,
+    ),
     "CrashAfterSave": NodeType(
         {"images": _IMAGES, "filename_prefix": Input("STRING", "crash")},
         is_output=True,

@@ -8,8 +8,8 @@ from pathlib import Path
 import imageio_ffmpeg
 
 
-def mp4_tags(path: Path) -> dict[str, str]:
-    """Tags by ffmpeg's text format, unescaped."""
+def container_tags(path: Path) -> dict[str, str]:
+    """Tags of a video or sound by ffmpeg's text format, unescaped."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path)]
     done = subprocess.run(
         [*command, "-f", "ffmetadata", "-"], capture_output=True, check=True, text=True

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
@@ -105,6 +106,8 @@ class Server:
     version: str
     #: Classes of nodes that it knows.
     nodes: frozenset[str]
+    #: Where its files appear, if that can be read.
+    output_dir: Path | None = None
 
     @property
     def has_jobs_api(self) -> bool:
@@ -115,6 +118,11 @@ class Server:
     def puts_moov_in_front(self) -> bool:
         """True for versions whose SaveVideo asks for `faststart`: 0.33.0 does, 0.3.64 does not."""
         return self.has_jobs_api
+
+    @property
+    def audio_name_end(self) -> str:
+        """What stands behind the number in the names of SaveAudio: nothing in 0.33.0."""
+        return "" if self.has_jobs_api else "_"
 
     def get(self, path: str, **params: Any) -> requests.Response:
         """GET, whatever the answer."""
@@ -201,6 +209,24 @@ def video_graph(prefix: str, frames: int = 8, size: int = 64) -> Graph:
         "2": {"class_type": "CreateVideo", "inputs": {"images": ["1", 0], "fps": 24.0}},
         "3": {"class_type": "SaveVideo", "inputs": saver},
     }
+
+
+def audio_graph(prefix: str, seconds: float = 0.5) -> Graph:
+    """Core nodes of any ComfyUI: silence, saved as flac."""
+    silence = {"duration": seconds, "sample_rate": 44100, "channels": 2}
+    return {
+        "1": {"class_type": "EmptyAudio", "inputs": silence},
+        "2": {"class_type": "SaveAudio", "inputs": {"audio": ["1", 0], "filename_prefix": prefix}},
+    }
+
+
+def follow_up_graph(prefix: str, follow_ups: int) -> Graph:
+    """One picture; and a node of the lab that queues so many prompts more, one after the other."""
+    graph = images_graph(prefix, batch=1)
+    more = {"images": ["1", 0], "follow_ups": follow_ups}
+    graph["5"] = {"class_type": "QueueFollowUp", "inputs": more}
+    graph["2"]["inputs"]["images"] = ["5", 0]
+    return graph
 
 
 def long_graph(server: Server) -> Graph:

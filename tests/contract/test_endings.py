@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.contract.media import decoded_frames, mp4_tags
+from tests.contract.media import container_tags, decoded_frames
 from tests.contract.talk import (
     Graph,
     Server,
+    audio_graph,
     failing_graph,
     fresh_prefix,
     images_graph,
@@ -88,8 +89,21 @@ def test_success_with_a_video(server: Server, tmp_path: Path) -> None:
     assert moov_in_front == server.puts_moov_in_front
     path = tmp_path / "video.mp4"
     path.write_bytes(content)
-    assert_tags(mp4_tags(path), graph)
+    assert_tags(container_tags(path), graph)
     assert decoded_frames(path) == 12
+
+
+def test_success_with_sound(server: Server, tmp_path: Path) -> None:
+    prefix = fresh_prefix("sound")
+    graph = audio_graph(prefix)
+    entry = server.finish(graph, extra_data=JOB)
+    name = f"{prefix.removeprefix('contract/')}_00001{server.audio_name_end}.flac"
+    file = {"filename": name, "subfolder": "contract", "type": "output"}
+    assert entry["outputs"] == {"2": {"audio": [file]}}
+    path = tmp_path / "sound.flac"
+    path.write_bytes(view(server, file))
+    assert path.read_bytes()[:4] == b"fLaC"
+    assert_tags(container_tags(path), graph)
 
 
 def test_a_video_grows_under_its_final_name(server: Server) -> None:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
-from tests.contract.talk import Server, fresh_prefix, images_graph, long_graph, wait_until
+from tests.contract.talk import (
+    Server,
+    follow_up_graph,
+    fresh_prefix,
+    images_graph,
+    long_graph,
+    wait_until,
+)
 
 pytestmark = pytest.mark.contract
 
@@ -67,6 +75,47 @@ def test_a_prompt_deleted_from_the_queue_leaves_no_trace(server: Server) -> None
     assert server.post("/queue", {"clear": True}).status_code == 200
     assert server.queue()[1] == []
     assert all(server.history(prompt_id) is None for prompt_id in ids)
+
+
+def test_a_node_queues_the_next_prompts_itself(server: Server) -> None:
+    """As VHS's batch manager does: new ids, the same `extra_data`, before all that wait."""
+    if "QueueFollowUp" not in server.nodes:
+        pytest.skip("this ComfyUI lacks the lab's nodes: link tests/contract/lab_nodes into it")
+    prefix, job = fresh_prefix("follow"), {"job_id": 42, "extra_pnginfo": {"job_id": "42"}}
+    first = server.submit(follow_up_graph(prefix, 2), extra_data=job)
+    wait_until(lambda: len(followed(server, prefix)) == 3, "the last of three prompts")
+    entries = followed(server, prefix)
+    assert [entry["prompt"][2]["5"]["inputs"]["follow_ups"] for entry in entries] == [2, 1, 0]
+    assert entries[0]["prompt"][1] == first
+    assert len({entry["prompt"][1] for entry in entries}) == 3
+    assert all(entry["prompt"][3] == entries[0]["prompt"][3] for entry in entries)
+    assert all(entry["prompt"][0] <= 0 for entry in entries[1:])
+    assert all(entry["status"]["status_str"] == "success" for entry in entries)
+
+
+def followed(server: Server, prefix: str) -> list[dict[str, Any]]:
+    """The history entries of the prompts that save under a prefix."""
+    return [
+        entry
+        for entry in server.json("/history").values()
+        if entry["prompt"][2].get("2", {}).get("inputs", {}).get("filename_prefix") == prefix
+    ]
+
+
+def test_secrets_are_in_neither_queue_nor_history(server: Server) -> None:
+    """0.3.64 shows them in /queue while the prompt is there."""
+    prompt_id = server.submit(
+        long_graph(server), extra_data={"api_key_comfy_org": "secret", "x": 1}
+    )
+    server.wait_until_running(prompt_id)
+    [item] = server.queue()[0]
+    assert len(item) == 5
+    assert ("api_key_comfy_org" in item[3]) == (not server.has_jobs_api)
+    server.post("/interrupt")
+    entry = server.wait_for_end(prompt_id)
+    assert len(entry["prompt"]) == 5
+    assert "api_key_comfy_org" not in entry["prompt"][3]
+    assert entry["prompt"][3]["x"] == 1
 
 
 def test_a_running_prompt_cannot_be_deleted_from_the_queue(server: Server) -> None:

@@ -124,6 +124,16 @@ def test_with_one_valid_output_the_rest_is_dropped_and_told(server: Server) -> N
     assert entry["outputs"].keys() == {"2"}
 
 
+def test_only_the_targets_of_a_partial_execution_run(server: Server) -> None:
+    graph = images_graph(fresh_prefix("target"))
+    graph["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
+    entry = server.finish(graph, partial_execution_targets=["9"])
+    assert entry["prompt"][4] == ["9"]
+    assert entry["outputs"].keys() == {"9"}
+    body = {"prompt": graph, "partial_execution_targets": []}
+    assert server.post("/prompt", body).json()["error"]["type"] == "prompt_no_outputs"
+
+
 @pytest.mark.parametrize("given", ["plain", str(uuid.uuid4()).upper(), uuid.uuid4().hex])
 def test_only_old_versions_take_any_prompt_id(server: Server, given: str) -> None:
     graph = images_graph(fresh_prefix("id"))

@@ -5,6 +5,7 @@ torch and ComfyUI. The simulator has nodes of the same names, inputs and effects
 """
 
 from .endings import CrashAfterSave, Hang, KillWorker, OutOfMemory, RaiseError
+from .follow_ups import QueueFollowUp
 from .sources import SlowNoise, Tone
 
 NODE_CLASS_MAPPINGS = {
@@ -15,4 +16,5 @@ NODE_CLASS_MAPPINGS = {
     "Hang": Hang,
     "KillWorker": KillWorker,
     "CrashAfterSave": CrashAfterSave,
+    "QueueFollowUp": QueueFollowUp,
 }

@@ -25,7 +25,7 @@ from reconciler.simulator.render import (
     write_png,
     write_webp,
 )
-from tests.contract.media import mp4_tags
+from tests.contract.media import container_tags
 
 CLIP = Clip(6, 64, 48, seed=1, fps=12.0)
 TAGS = {"prompt": '{"1": {}}', "job_id": '"42"'}
@@ -120,6 +120,6 @@ def test_any_text_comes_back_from_the_tags_of_a_video(tmp_path: Path, text: str)
     path = tmp_path / "tags.mp4"
     tags = make_tags({"1": {"inputs": {"text": text}}}, {"workflow": {"note": text}})
     encode(path, Clip(1, 16, 16), tags, H264, no_wait)
-    read = mp4_tags(path)
+    read = container_tags(path)
     assert json.loads(read["prompt"])["1"]["inputs"]["text"] == text
     assert json.loads(read["workflow"])["note"] == text
