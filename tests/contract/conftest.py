@@ -12,6 +12,10 @@ import requests
 from comfy_node.contract import SNAPSHOT_PATH
 from reconciler.simulator import Simulator
 from tests.contract.talk import DEADLINE_S, Server
+from tests.integration.conftest import database, postgres_url, servers_dir
+
+#: Fixtures that the matrix of endings takes over.
+__all__ = ["database", "postgres_url", "servers_dir"]
 
 REAL_URL = os.environ.get("COMFYUI_URL", "").rstrip("/")
 #: The real one's output directory, where this machine can read it.
