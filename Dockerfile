@@ -4,6 +4,7 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY setup.py pyproject.toml README.md LICENSE constraints.txt ./
 COPY comfy_node comfy_node
+COPY example_workflows example_workflows
 COPY reconciler reconciler
 RUN python -m venv /opt/reconciler \
     && /opt/reconciler/bin/pip install --no-cache-dir --constraint constraints.txt .

@@ -1,4 +1,4 @@
-"""Packaging of reconciler; the tools' settings stand in pyproject.toml."""
+"""Packaging of reconciler; its name, version and licence stand in pyproject.toml."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ test = [
     "responses>=0.25",
     "time-machine>=2.14",
     "trustme>=1.1",
+    "vermin>=1.6",
 ]
 lint = [
     "import-linter>=2.0",
@@ -25,16 +26,15 @@ lint = [
 ]
 
 setup(
-    name="comfyui-reconciler",
-    version="0.1.0",
-    description="Makes the Postgres row of a ComfyUI job tell the truth about how the job ended.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="MIT",
-    license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["reconciler", "reconciler.*", "comfy_node", "comfy_node.*"]),
-    package_data={"reconciler": ["store/sql/*.sql", "store/migrations/versions/*.sql", "*.yaml"]},
+    package_data={
+        "reconciler": ["store/sql/*.sql", "store/migrations/versions/*.sql", "*.yaml"],
+        # A link to the folder in the root: a wheel has the files themselves.
+        "comfy_node": ["web/docs/*.md", "example_workflows/*.json", "example_workflows/api/*.json"],
+    },
     install_requires=[
         "alembic>=1.13",
         "imageio-ffmpeg>=0.8",

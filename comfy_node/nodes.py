@@ -17,6 +17,7 @@ from .contract import (
     TAG_PROMPT_ID,
     tag_text,
 )
+from .ledger import expect_frames
 from .prefix import job_prefix
 
 CATEGORY = "reconciler"
@@ -173,7 +174,7 @@ class ExpectFrames:
 
     def pass_through(self, value: Any, frames: int) -> tuple[Any]:
         """The input, unchanged."""
-        _note_expected(frames)
+        expect_frames(frames)
         return (value,)
 
 
@@ -188,14 +189,6 @@ def _id_of_this_prompt(extra_pnginfo: object) -> str:
         getattr(context, "prompt_id", None),
     )
     return next((text for text in map(tag_text, candidates) if text), str(uuid.uuid4()))
-
-
-def _note_expected(frames: int) -> None:
-    try:
-        from .ledger import expect_frames
-    except ImportError:
-        return
-    expect_frames(frames)
 
 
 NODE_CLASS_MAPPINGS = {
