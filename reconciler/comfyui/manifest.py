@@ -92,7 +92,7 @@ def _manifest(told: dict[str, Any]) -> Manifest:
         graph_nodes=_optional(told, "graph_nodes", whole),
         created_at=_optional(told, "created_at", _time),
     )
-    files = _files(told)
+    files = _files(told, reused_nodes)
     return Manifest(
         EndedPrompt(prompt, _ending(told, files or (), all_reused), reused_nodes),
         boot_id=_optional(told, "boot_id", lambda value: text(value, MAX_ID_CHARS)),
@@ -121,13 +121,14 @@ def _ending(told: dict[str, Any], files: tuple[ListedFile, ...], cached: bool) -
     )
 
 
-def _files(told: dict[str, Any]) -> tuple[ListedFile, ...] | None:
+def _files(told: dict[str, Any], reused_nodes: frozenset[str]) -> tuple[ListedFile, ...] | None:
     if told.get("outputs") is None:
         return None
     listed = told["outputs"]
     if not isinstance(listed, list):
         raise Misshapen("its outputs are no list")
-    return tuple(map(_file, listed))
+    files = [_file(item) for item in listed if mapping(item).get("filename") != ""]
+    return tuple(replace(file, reused=file.node_id in reused_nodes) for file in files)
 
 
 def _file(item: object) -> ListedFile:

@@ -16,6 +16,7 @@ from reconciler.errors import OutputError, OutsideOutput
 from reconciler.outputs.inspection import check_frames
 from reconciler.outputs.paths import resolve_inside
 from reconciler.outputs.siblings import group_of, is_first_frame_alone, main_of
+from reconciler.reconcile.as_written import AsWritten
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.files import Answer, inspection_from_json
 from reconciler.reconcile.servers import WatchedServer
@@ -50,6 +51,8 @@ class FileEvidence:
     unsound_confirm_s: float
     #: Believe a job id in a file that names no prompt.
     accept_bare_job_id: bool = True
+    #: How long a file may be smaller than its manifest says.
+    arrival_grace_s: float = 30.0
 
     def listed(self, record: JobRecord, prompt: PromptRecord) -> tuple[OutputFile, ...]:
         """The results that a successful prompt lists. The last video is the main one."""
@@ -58,7 +61,10 @@ class FileEvidence:
             return ()
         files = [file for file in ending.files if file.type == "output"]
         main = main_of([_relative(file) for file in files])
-        found = [self._listed(record.job, server, f, n == main) for n, f in enumerate(files)]
+        job = record.job
+        if job.frames is None:
+            job = replace(job, frames=ending.expected_frames)
+        found = [self._listed(job, server, prompt, f, n == main) for n, f in enumerate(files)]
         if server is None or any(file.state is not FileState.SOUND for file in found):
             return tuple(found)
         # Whose they are is asked where all that is left is to say so.
@@ -165,7 +171,12 @@ class FileEvidence:
         return paths
 
     def _listed(
-        self, job: Job, server: WatchedServer | None, file: ListedFile, is_main: bool
+        self,
+        job: Job,
+        server: WatchedServer | None,
+        prompt: PromptRecord,
+        file: ListedFile,
+        is_main: bool,
     ) -> OutputFile:
         relative = _relative(file)
         if server is None or not server.storage_answers():
@@ -178,7 +189,13 @@ class FileEvidence:
             defects = (f"refused: {error}",)
             return OutputFile(shown, FileState.UNSOUND, is_main, file.node_id, defects, True)
         answer = self._answer(server, path)
-        return self._file(job, server.stored_path(path), answer, is_main, file.node_id)
+        found = self._file(job, server.stored_path(path), answer, is_main, file.node_id)
+        if answer.record is None:
+            return found
+        return AsWritten(self.arrival_grace_s).judge(
+            found, file, answer.record, prompt, server.book.digests,
+            now=self.clock.now(), old=self._is_old(answer.record),
+        )  # fmt: skip
 
     def _answer(self, server: WatchedServer, path: Path) -> Answer:
         if not server.storage_answers():

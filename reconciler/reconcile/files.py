@@ -19,6 +19,7 @@ from reconciler.errors import DatabaseError, InspectionError, OutputError
 from reconciler.outputs.inspection import Defect, Inspection
 from reconciler.outputs.siblings import group_of
 from reconciler.reconcile.clock import DatabaseClock
+from reconciler.reconcile.digests import Digests
 from reconciler.reconcile.inspections import Inspections
 from reconciler.store.outputs import OutputRecord, OutputStore
 
@@ -77,6 +78,7 @@ class OutputBook:
         self._clock = clock
         self._unsound_confirm_s = unsound_confirm_s
         self._patterns = patterns or NamePatterns()
+        self.digests = Digests(server, inspections, on_answer)
         self._lock = threading.Lock()
         self._answers: dict[Path, OutputRecord] = {}
         self._running: set[Path] = set()
@@ -111,7 +113,7 @@ class OutputBook:
 
     def waiting(self) -> bool:
         """True while inspections run or wait for a worker."""
-        return bool(self._running)
+        return bool(self._running) or self.digests.waiting()
 
     def _confirm_at(self, record: OutputRecord) -> float:
         since = record.unsound_since

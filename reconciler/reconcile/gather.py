@@ -211,7 +211,7 @@ class Gatherer:
         return self._note_ending_seen(prompt) or news
 
     def _know_more(self, record: JobRecord, prompt: PromptRecord) -> bool:
-        """Takes over what history or a manifest adds to a known ending. True if that is anything."""
+        """Takes over what history or a manifest adds to a known ending. True if anything."""
         server = self.servers.get(prompt.server or "")
         if server is None:
             return False

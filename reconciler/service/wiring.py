@@ -48,6 +48,8 @@ class Parts:
         """Stops running inspections and closes every connection. What they would have said is
         found again by the next start."""
         self.inspectors.shutdown(wait=False, cancel_futures=True)
+        for server in self.servers.values():
+            server.book.digests.stop()
         done = threading.Event()
         ender = threading.Thread(target=_end_children, args=(done,), name="end-children")
         ender.start()
@@ -196,6 +198,7 @@ def _file_evidence(
         frame_tolerance=settings.inspection.frame_tolerance,
         unsound_confirm_s=settings.outputs.unsound_confirm_s,
         accept_bare_job_id=settings.verdicts.bare_job_id == "accept",
+        arrival_grace_s=settings.outputs.missing_output_grace_s,
     )
 
 
