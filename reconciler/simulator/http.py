@@ -196,11 +196,13 @@ class Api:
 
     @web.middleware
     async def delay(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Every answer but the truth is late, while that is wanted."""
+        """Every answer but the truth is late, while that is wanted; the dead answer nothing."""
+        if self._life.over.is_set():
+            return _nobody(request)
         if self._world.answer_delay_s and "/simulator/" not in request.path:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._life.over.wait(), self._world.answer_delay_s)
-                return web.Response(status=503)  # nobody is left to hear it
+                return _nobody(request)
         return await handler(request)
 
     def _number(self, body: dict[str, Any]) -> float:
@@ -227,6 +229,13 @@ class Api:
         secrets = {key: extra_data.pop(key) for key in SENSITIVE_KEYS if key in extra_data}
         extra_data["create_time"] = int(time.time() * 1000)
         return extra_data, secrets
+
+
+def _nobody(request: web.Request) -> web.Response:
+    """Hang up without an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=503)
 
 
 def _canonical_uuid(given: object) -> str | None:

@@ -38,12 +38,12 @@ class Incarnation:
             await site.stop()
         if cut:
             self._abort_connections()
-        else:
+        await asyncio.to_thread(self.life.end)
+        if not cut:
             await self.life.server.hub.close()
         if self._publisher is not None:
             self._publisher.cancel()
         await self._runner.cleanup()
-        await asyncio.to_thread(self.life.end)
 
     def _abort_connections(self) -> None:
         server = self._runner.server

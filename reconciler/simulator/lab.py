@@ -11,7 +11,7 @@ from reconciler.simulator import savers
 from reconciler.simulator.render import Clip, Sound
 from reconciler.simulator.run import NodeFailed, Result, Run
 from reconciler.simulator.scripted import OUT_OF_MEMORY_TIPS, OUT_OF_MEMORY_TYPE
-from reconciler.simulator.signals import LifeOver, WorkerKilled
+from reconciler.simulator.signals import WorkerKilled
 
 Inputs = Mapping[str, Any]
 
@@ -53,7 +53,6 @@ def kill_worker(run: Run, node_id: str, inputs: Inputs) -> Result:
 def hang(run: Run, node_id: str, inputs: Inputs) -> Result:
     """Never returns."""
     run.stage.signals.hang()
-    return Result()
 
 
 def queue_follow_up(run: Run, node_id: str, inputs: Inputs) -> Result:
@@ -73,8 +72,7 @@ def queue_follow_up(run: Run, node_id: str, inputs: Inputs) -> Result:
 def crash_after_save(run: Run, node_id: str, inputs: Inputs) -> Result:
     """Saves as SaveImage does; then the process is gone, and nobody starts it again."""
     savers.save_images(run, inputs["images"], inputs["filename_prefix"], lambda number: None)
-    run.stage.crash(NEVER_S)
-    raise LifeOver
+    run.crash(NEVER_S)
 
 
 LAB_NODES = {

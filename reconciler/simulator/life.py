@@ -55,7 +55,7 @@ class Life:
         self._worker.start()
 
     def fall_silent(self) -> None:
-        """Nothing more is told or written from here on; returns at once."""
+        """Nothing more is told from here on, to be called from the loop."""
         self.over.set()
         self.signals.end()
         self.server.hub.cut()
@@ -64,7 +64,7 @@ class Life:
         """Lose everything. Waits for the worker; not to be called from it or from the loop."""
         self.signals.end()
         if self._pack is not None:
-            self._pack.close()
+            self._pack.close()  # what it has not yet written stays unwritten
         self._worker.join()
         # Past the queue's own methods, which are the pack's by now: a process that dies removes
         # nothing from its queue.

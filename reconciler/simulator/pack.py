@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from comfy_node import hooks
 from comfy_node.nodes import NODE_CLASS_MAPPINGS
+from comfy_node.pack import Pack
 from reconciler.simulator.pack_types import PACK_TYPES
 from reconciler.simulator.run import Result, Run
 from reconciler.simulator.server import PromptServer
@@ -15,26 +16,11 @@ from reconciler.simulator.server import PromptServer
 Node = Callable[[Run, str, Mapping[str, Any]], Result]
 
 
-class Installed(Protocol):
-    """The pack as it works in one life."""
-
-    def close(self) -> None:
-        """End its threads; it writes nothing more."""
-
-
-def install_pack(server: PromptServer, output_dir: Path) -> Installed:
+def install_pack(server: PromptServer, output_dir: Path) -> Pack:
     """What the pack does when ComfyUI loads it: it hooks itself into the server."""
-    install = getattr(hooks, "install", None)
-    if install is None:
-        server.add_on_prompt_handler(hooks.tag_prompt)
-        return _Tagging()
-    installed: Installed = install(server, str(output_dir))
-    return installed
-
-
-class _Tagging:
-    def close(self) -> None:
-        """Nothing to end."""
+    pack = hooks.install(server, lambda: str(output_dir))
+    assert pack is not None, "a new server has no pack yet; see the log for what it says"
+    return pack
 
 
 def _node(class_type: str) -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from reconciler.simulator.graph import Graph
 from reconciler.simulator.progress import Progress
@@ -66,6 +66,11 @@ class Run:
     def pause(self, seconds: float) -> None:
         """Let simulated time pass; raises what the outside wants (see `Signals.pause`)."""
         self.stage.signals.pause(seconds / self.stage.speed)
+
+    def crash(self, restart_after_s: float) -> NoReturn:
+        """The process dies here and now, and is started again after so many seconds."""
+        self.stage.crash(restart_after_s)
+        self.stage.signals.hang()
 
     def begins(self, path: Path) -> None:
         """A file is about to be written, beside the main one."""

@@ -14,7 +14,7 @@ from reconciler.simulator import savers
 from reconciler.simulator.outcomes import BREAKS_OFF, Outcome, Saver
 from reconciler.simulator.render import Clip, Tick
 from reconciler.simulator.run import NodeFailed, Result, Run
-from reconciler.simulator.signals import LifeOver, WorkerKilled
+from reconciler.simulator.signals import WorkerKilled
 from reconciler.simulator.socket import JPEG, PREVIEW_IMAGE
 
 Inputs = Mapping[str, Any]
@@ -43,7 +43,7 @@ def simulated_render(run: Run, node_id: str, inputs: Inputs) -> Result:
     ui = _save(run, saved, inputs, _encode_tick(run, saved, outcome, inputs))
     _spoil(run, outcome)
     if outcome is Outcome.CRASH_SAVED:
-        _crash(run, inputs)
+        run.crash(inputs["restart_after_s"])
     run.pause(inputs["linger_seconds"])
     return Result(ui=ui)
 
@@ -108,15 +108,10 @@ def _encode_tick(run: Run, clip: Clip, outcome: Outcome, inputs: Inputs) -> Tick
     def tick(number: int) -> None:
         if outcome is Outcome.CRASH and number == clip.frames // 2:
             _await_part(run)
-            _crash(run, inputs)
+            run.crash(inputs["restart_after_s"])
         run.pause(inputs["encode_seconds"] / clip.frames)
 
     return tick
-
-
-def _crash(run: Run, inputs: Inputs) -> None:
-    run.stage.crash(inputs["restart_after_s"])
-    raise LifeOver
 
 
 def _await_part(run: Run) -> None:

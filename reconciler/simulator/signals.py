@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import NoReturn
 
 
 class Interrupted(Exception):
@@ -66,7 +67,7 @@ class Signals:
                 self._interrupted = False
                 raise Interrupted
 
-    def hang(self) -> None:
+    def hang(self) -> NoReturn:
         """Hear nothing until the process ends; raises `LifeOver` then."""
         with self._changed:
             self._changed.wait_for(lambda: self._over)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -30,6 +30,10 @@ class Clock(Signals):
         """Only write it down."""
         self.paused_s.append(seconds)
         super().pause(0)
+
+    def hang(self) -> NoReturn:
+        """Whoever waits for the end has it at once."""
+        raise LifeOver
 
 
 class Theatre:
