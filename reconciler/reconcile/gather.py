@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,9 +21,11 @@ from reconciler.errors import ServerAnswer, ServerError
 from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
+from reconciler.reconcile.linking import TagLinks
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.manifest_evidence import ManifestEvidence
 from reconciler.reconcile.notes import ending_of, is_younger
+from reconciler.reconcile.runs import doing_of, note_run, unwatched_s
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.reconcile.troubles import Troubles
 from reconciler.store import Store
@@ -49,12 +51,15 @@ class Gatherer:
     watching_since: float
     troubles: Troubles = field(default_factory=Troubles)
     manifests: ManifestEvidence = field(default_factory=ManifestEvidence)
+    tag_links: TagLinks = field(default_factory=TagLinks)
     #: Where each prompt was found last; what was never looked for is unknown.
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
     #: Prompts about which history says nothing usable: told once.
     _puzzling: set[str] = field(default_factory=set)
     #: What `look` found of the output directory of each server.
     _storage: dict[str, bool] = field(default_factory=dict)
+    #: When each server's output directory was found away last, by the database's clock.
+    _storage_away_at: dict[str, float] = field(default_factory=dict)
     #: The servers that were asked last, whether or not they answered.
     _looked: frozenset[str] = frozenset()
 
@@ -95,17 +100,28 @@ class Gatherer:
             if prompt_id is not None and prompt_id not in linked:
                 self._link(record, QueuedPrompt(prompt_id, 0.0), None, "the row names it")
         searched = search_history and any(not record.attempted for record in by_id.values())
+        found = self._carrying(by_id, linked, searched) if by_id else ()
+        for prompt, server in self.tag_links.begin(found):
+            self._link_tagged(by_id, linked, prompt, server)
+
+    def _carrying(
+        self, by_id: dict[str, JobRecord], linked: set[str], searched: bool
+    ) -> Iterator[tuple[QueuedPrompt, WatchedServer]]:
+        """Prompts that live, and those that ended and began after the row whose id they carry."""
         for server in self.servers.values():
-            if server.fresh and by_id:
+            if server.fresh:
                 search = server.was_away or (searched and server.queue.boot_id is None)
                 ended = self._recent(server) if search else ()
-                old = [e.prompt for e in ended if is_younger(e, by_id.get(e.prompt.job_id or ""))]
+                old = [
+                    replace(e.prompt, created_at=e.prompt.created_at or e.ending.started_at)
+                    for e in ended
+                    if is_younger(e, by_id.get(e.prompt.job_id or ""))
+                ]
                 noted = server.tags.new(by_id, linked, partial(self._ending, server))
-                for prompt in chain(server.queue, old, noted):
-                    self._link_tagged(by_id, linked, prompt, server)
+                yield from ((prompt, server) for prompt in chain(server.queue, old, noted))
             if server.name in self._looked:
-                for prompt in self.manifests.carrying(server, by_id, search=searched):
-                    self._link_tagged(by_id, linked, prompt, server)
+                carried = self.manifests.carrying(server, by_id, search=searched)
+                yield from ((prompt, server) for prompt in carried)
 
     def shows(self, prompt_id: str | None) -> bool:
         """True where a server had this prompt in its queue when it was looked at last."""
@@ -148,11 +164,19 @@ class Gatherer:
         prompt: QueuedPrompt,
         server: WatchedServer,
     ) -> None:
-        record = by_id.get(prompt.job_id) if prompt.job_id is not None else None
-        if record is None or record.job.status.is_final or prompt.prompt_id in linked:
+        if prompt.prompt_id in linked:
             return
-        linked.add(prompt.prompt_id)
-        self._link(record, prompt, server, "it carries this job's id")
+        verdict = self.tag_links.judge(prompt, by_id)
+        if verdict is None:
+            return
+        if verdict.links:
+            linked.add(prompt.prompt_id)
+            self._link(verdict.record, prompt, server, verdict.why)
+            return
+        reason = f"not linked to prompt {prompt.prompt_id}: {verdict.why}"
+        evidence = {"prompt_id": prompt.prompt_id, "server": server.name}
+        with self.troubles.apart(verdict.record.job.id):
+            self.store.jobs.note(verdict.record.job, Event("note", reason, evidence=evidence))
 
     def _recent(self, server: WatchedServer) -> tuple[EndedPrompt, ...]:
         try:
@@ -241,15 +265,15 @@ class Gatherer:
     ) -> bool:
         self._places[prompt.prompt_id] = (place, position)
         before = replace(prompt)
+        if note_run(prompt, server, place, self.clock.now()):
+            self.live.forget(prompt.prompt_id)
         prompt.server, prompt.ever_seen = server.name, True
         prompt.client_id = found.client_id or prompt.client_id
         prompt.output_nodes = found.output_nodes or prompt.output_nodes
         prompt.missing_looks, prompt.missing_since = 0, None
         prompt.boot_id, prompt.boot_changed_since = server.queue.boot_id, None
-        if place is Place.RUNNING and prompt.running_since is None:
-            prompt.running_since = self.clock.now()
         self.manifests.lives(prompt.prompt_id, self.clock.now())
-        self._hear(prompt)
+        self._hear(prompt, found)
         return prompt != before
 
     def _ask_history(
@@ -333,12 +357,13 @@ class Gatherer:
         prompt.ending_seen_at = self.clock.now() if healthy else None
         return True
 
-    def _hear(self, prompt: PromptRecord) -> None:
+    def _hear(self, prompt: PromptRecord, found: QueuedPrompt) -> None:
         """Takes over the signs of life that were heard since the last look."""
         signs = [prompt.last_sign_at] if prompt.last_sign_at is not None else []
         heard = self.live.of(prompt.prompt_id)
         if heard is not None:
             signs.append(self.clock.at(heard.last_sign_at))
+        prompt.doing = doing_of(heard, found, prompt.doing)
         server = self.servers.get(prompt.server or "")
         grown = self.live.growth_of(prompt.server or "")
         # A growing file is a sign of the prompt that runs alone: nobody else writes it.
@@ -352,7 +377,7 @@ class Gatherer:
         return [known] if known is not None else list(self.servers.values())
 
     def _prompt_evidence(self, record: JobRecord, prompt: PromptRecord) -> PromptEvidence:
-        place, position = self._places.get(prompt.prompt_id, (Place.UNKNOWN, None))
+        place, position = self._place_of(prompt)
         server = self.servers.get(prompt.server or "")
         note = server.notes.of(prompt.prompt_id) if server is not None else None
         return PromptEvidence(
@@ -365,6 +390,8 @@ class Gatherer:
             ending_seen_at=prompt.ending_seen_at,
             outputs=self.files.listed(record, prompt),
             running_since=prompt.running_since,
+            unwatched_s=unwatched_s(prompt, server),
+            doing=prompt.doing,
             last_sign_at=prompt.last_sign_at,
             witness_since=self._witness_since(prompt),
             missing_looks=prompt.missing_looks,
@@ -376,6 +403,9 @@ class Gatherer:
             interrupted_by_us=prompt.interrupted_by_us,
             output_nodes=prompt.output_nodes,
         )
+
+    def _place_of(self, prompt: PromptRecord) -> tuple[Place, int | None]:
+        return self._places.get(prompt.prompt_id, (Place.UNKNOWN, None))
 
     def _witness_since(self, prompt: PromptRecord) -> float | None:
         """Since when somebody would have told us of this prompt's progress.
@@ -390,11 +420,18 @@ class Gatherer:
         if prompt.client_id in (None, server.client_id):
             heard_since = server.listening_since()
             since += [] if heard_since is None else [self.clock.at(heard_since)]
-        return min(since, default=None)
+        if not since:
+            return None
+        # An outage, or storage that was away: what happened meanwhile was heard by nobody.
+        gaps = [server.watched_since, self._storage_away_at.get(server.name)]
+        return max([min(since), *(gap for gap in gaps if gap is not None)])
 
     def _unreachable(self, prompts: list[PromptRecord]) -> tuple[float | None, str | None]:
         """Since when, and how, none of the servers that could know the job has answered."""
-        names = {p.server for p in prompts if p.ending is None and p.server in self.servers}
+        open_prompts = [p for p in prompts if p.ending is None and p.server in self.servers]
+        nowhere = [p for p in open_prompts if self._place_of(p)[0] is Place.UNKNOWN]
+        # One that is absent from a server that answers does not hide that another is down.
+        names = {p.server for p in nowhere or open_prompts}
         asked = [self.servers[name] for name in names if name] or list(self.servers.values())
         down = [silence for server in asked if (silence := server.says_nothing) is not None]
         if not asked or len(down) < len(asked):
@@ -409,4 +446,6 @@ class Gatherer:
         for server in asked:
             if again or server.name not in self._storage:
                 self._storage[server.name] = server.storage_healthy(self.store.outputs.of_server)
+            if not self._storage[server.name]:
+                self._storage_away_at[server.name] = self.clock.now()
         return all(self._storage[server.name] for server in asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from psycopg2 import sql
@@ -162,6 +163,8 @@ class JobStore:
                 values = {name: getattr(prompt, name) for name in PromptRecord.__slots__}
                 values["client_id"] = _cleaned(prompt.client_id)
                 values["ending"] = None if ending is None else Json(clean_json(ending))
+                doing = None if prompt.doing is None else asdict(prompt.doing)
+                values["doing"] = None if doing is None else Json(clean_json(doing))
                 cursor.execute(query("save_prompt"), values)
 
     def write(
@@ -198,6 +201,14 @@ class JobStore:
         """Adds to the story without changing anything."""
         with self._connection.transaction() as cursor:
             _add_event(cursor, job, event)
+
+    def note(self, job: Job, event: Event) -> None:
+        """Adds to the story what it does not say yet, in these words."""
+        with self._connection.transaction() as cursor:
+            values = {"job_id": job.id, "reason": clean_text(event.reason)}
+            cursor.execute(query("is_told"), values)
+            if not _one(cursor)["told"]:
+                _add_event(cursor, job, event)
 
     def story(self, job_id: str) -> list[StoryEvent]:
         """All events of a job, oldest first."""

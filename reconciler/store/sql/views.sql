@@ -15,7 +15,7 @@ select j.id::text as id, j.status::text as status, j.comfyui_job_id::text as pro
 from {jobs} j
 left join reconciler.job_state s on s.job_id = j.id::text
 left join lateral (
-    select reason from reconciler.events where job_id = s.job_id and kind <> 'linked'
+    select reason from reconciler.events where job_id = s.job_id and kind not in ('linked', 'note')
     order by id desc limit 1
 ) e on true
 {where}
