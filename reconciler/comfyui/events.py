@@ -54,6 +54,8 @@ class ProgressHeard:
     maximum: float
     #: Nodes of the prompt that are done; only the node pack tells.
     nodes_done: int | None = None
+    #: The node's `class_type`, likewise.
+    node_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class NodeHeard:
     prompt_id: str
     node_id: str | None
     nodes_done: int | None = None
+    node_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +151,11 @@ def _node(data: Mapping[str, Any]) -> Iterator[NodeHeard]:
 def _told_progress(data: Mapping[str, Any]) -> ProgressHeard | NodeHeard:
     """The pack's word: of a node that counts no steps it says only that it runs."""
     prompt_id, node_id = _id(data, "prompt_id"), text(data.get("node_id"), MAX_ID_CHARS)
-    done = whole(data.get("nodes_done"))
+    done, kind = whole(data.get("nodes_done")), text(data.get("node_type"), MAX_ID_CHARS)
     value, maximum = number(data.get("value")), number(data.get("max"))
     if not node_id or value is None or maximum is None:
-        return NodeHeard(prompt_id, node_id or None, done)
-    return ProgressHeard(prompt_id, node_id, value, maximum, done)
+        return NodeHeard(prompt_id, node_id or None, done, kind)
+    return ProgressHeard(prompt_id, node_id, value, maximum, done, kind)
 
 
 def _end_kind(data: Mapping[str, Any]) -> EndKind:

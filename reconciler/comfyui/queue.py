@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
+from sys import intern
 
 from comfy_node.contract import NOTE_FIRST_PROMPT_ID, NOTE_JOB_ID_FROM, NOTES, TAG_JOB_ID, tag_text
 from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, items, mapping, number, seconds, text
 from reconciler.comfyui.values import Look, QueuedPrompt
 
 _MAX_WORD_CHARS = 200
+#: Nodes of a graph whose types are kept.
+_MAX_NODES = 5_000
 
 
 def look_of_queue(answer: object) -> Look:
@@ -49,7 +53,18 @@ def queued_prompt(item: object, where: str, prompt_id: str | None = None) -> Que
         created_at=seconds(extra.get("create_time")),
         job_id_from=text(notes.get(NOTE_JOB_ID_FROM), _MAX_WORD_CHARS),
         first_prompt_id=text(notes.get(NOTE_FIRST_PROMPT_ID), MAX_ID_CHARS),
+        node_types=_node_types(parts[2]),
     )
+
+
+def _node_types(graph: object) -> dict[str, str]:
+    """The types of a graph's nodes: few words, in many prompts, so each is kept once."""
+    found = {}
+    for node_id, node in islice(mapping(graph).items(), _MAX_NODES):
+        kind = text(mapping(node).get("class_type"), _MAX_WORD_CHARS)
+        if kind and len(node_id) <= _MAX_WORD_CHARS:
+            found[node_id] = intern(kind)
+    return found
 
 
 def job_tag(extra_data: Mapping[str, object]) -> str | None:

@@ -29,6 +29,8 @@ class QueuedPrompt:
     job_id_from: str | None = None
     #: The prompt whose node queued this one, as the pack saw it.
     first_prompt_id: str | None = None
+    #: `class_type` by node id; empty where the answer does not show the graph.
+    node_types: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

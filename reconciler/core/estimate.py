@@ -55,9 +55,9 @@ def percent(work: Work, previous: int = 0) -> int:
     return max(previous, min(math.floor(done_percent), MOST))
 
 
-def expected_s(job: Job, policy: StallPolicy) -> float:
-    """Seconds that such a job usually runs."""
-    return max(runtime_budget_s(job, policy), 0.0) / BUDGET_FACTOR
+def expected_s(job: Job, policy: StallPolicy, server: str | None = None) -> float:
+    """Seconds that such a job usually runs on that server."""
+    return max(runtime_budget_s(job, policy, server), 0.0) / BUDGET_FACTOR
 
 
 def left_s(progress: int, elapsed_s: float, prior_s: float) -> float | None:

@@ -27,6 +27,8 @@ class Heard:
     #: The most nodes that the pack called done: it counts cached ones, which nobody hears of.
     told_done: int = 0
     node_id: str | None = None
+    #: Its `class_type`, where somebody told it.
+    node_type: str | None = None
     value: float = 0.0
     maximum: float = 0.0
 
@@ -35,14 +37,15 @@ class Heard:
         """How many nodes are done, the current one not counted."""
         return max(len(self.left), self.told_done)
 
-    def move_to(self, node_id: str | None) -> bool:
+    def move_to(self, node_id: str | None, node_type: str | None = None) -> bool:
         """A node runs. False where that is old news: it has been left before."""
         if node_id is not None and node_id in self.left:
             return False
         if self.node_id != node_id:
             if self.node_id is not None:
                 self.left.add(self.node_id)
-            self.node_id, self.value, self.maximum = node_id, 0.0, 0.0
+            self.node_id, self.node_type, self.value, self.maximum = node_id, None, 0.0, 0.0
+        self.node_type = node_type or self.node_type
         return True
 
     def step(self, value: float, maximum: float) -> None:
@@ -60,11 +63,18 @@ class LiveSigns:
         self._prompts: dict[str, Heard] = {}
         self._growth: dict[str, float] = {}
 
-    def node(self, prompt_id: str, node_id: str | None, nodes_done: int | None = None) -> None:
+    def node(
+        self,
+        prompt_id: str,
+        node_id: str | None,
+        nodes_done: int | None = None,
+        *,
+        node_type: str | None = None,
+    ) -> None:
         """A node began; None: the prompt has no further node to run."""
         with self._lock:
             heard = self._touch(prompt_id, self._monotonic())
-            if heard.move_to(node_id):
+            if heard.move_to(node_id, node_type):
                 heard.told_done = max(heard.told_done, nodes_done or 0)
 
     def progress(
@@ -74,11 +84,13 @@ class LiveSigns:
         value: float,
         maximum: float,
         nodes_done: int | None = None,
+        *,
+        node_type: str | None = None,
     ) -> None:
         """A node told how far it is: `value` of `maximum` steps."""
         with self._lock:
             heard = self._touch(prompt_id, self._monotonic())
-            if node_id is None or heard.move_to(node_id):
+            if node_id is None or heard.move_to(node_id, node_type):
                 heard.step(value, maximum)
                 heard.told_done = max(heard.told_done, nodes_done or 0)
 
@@ -88,7 +100,7 @@ class LiveSigns:
             return
         with self._lock:
             heard = self._touch(prompt_id, self._monotonic() - state.sign_age_s)
-            if state.node_id is not None and heard.move_to(state.node_id):
+            if state.node_id is not None and heard.move_to(state.node_id, state.node_type):
                 heard.step(state.value or 0.0, state.maximum or 0.0)
             heard.told_done = max(heard.told_done, state.nodes_done or 0)
 

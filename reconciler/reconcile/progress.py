@@ -55,7 +55,7 @@ class Estimator:
             return self._running(record, prompt)
         if decision.stage is Stage.PENDING and prompt is not None:
             is_blocked = decision.rule == "blocked"  # nobody knows when ComfyUI will be restarted
-            wait_s = self._wait_s(prompt) + self._expected_s(record.job)
+            wait_s = self._wait_s(prompt) + self._expected_s(record.job, prompt.server)
             return Progress(percent=0, eta_s=None if is_blocked else wait_s)
         return Progress(percent=record.progress, eta_s=record.eta_s)
 
@@ -77,7 +77,7 @@ class Estimator:
         if prompt.running_since is None:
             return None
         elapsed_s = self._clock.now() - prompt.running_since
-        return left_s(done, elapsed_s, self._expected_s(record.job))
+        return left_s(done, elapsed_s, self._expected_s(record.job, prompt.server))
 
     def _wait_s(self, prompt: PromptRecord) -> float:
         """Seconds until a waiting prompt starts: what runs, and all that stands before it."""
@@ -98,16 +98,17 @@ class Estimator:
         each of their prompts."""
         sums = self._sums.get(server.name)
         if sums is None:
-            expected = (self._expected_of(queued.prompt_id) for queued in server.queue.pending)
+            pending = server.queue.pending
+            expected = (self._expected_of(queued.prompt_id, server.name) for queued in pending)
             sums = self._sums[server.name] = list(accumulate(expected, initial=0.0))
         return sums[min(position, len(sums)) - 1]  # a second look may have found more
 
-    def _expected_of(self, prompt_id: str) -> float:
+    def _expected_of(self, prompt_id: str, server: str) -> float:
         record, _ = self._by_prompt.get(prompt_id, (None, None))
-        return self._expected_s(record.job if record is not None else _STRANGER)
+        return self._expected_s(record.job if record is not None else _STRANGER, server)
 
-    def _expected_s(self, job: Job) -> float:
-        return expected_s(job, self._policy.stall)
+    def _expected_s(self, job: Job, server: str | None) -> float:
+        return expected_s(job, self._policy.stall, server)
 
 
 #: A prompt of nobody's that we know: it takes as long as a job whose frames are unknown.

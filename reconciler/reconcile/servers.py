@@ -62,6 +62,10 @@ class WatchedServer:
     #: Since when, by the database's clock, each look has been answered by the node pack, which
     #: hears every prompt; None while it is not.
     told_since: float | None = None
+    #: Where it was not looked at for longer it was away, in seconds: some intervals.
+    away_s: float = AWAY_S
+    #: When it was seen first after such a gap, by the database's clock: no silence counts before.
+    watched_since: float | None = None
     #: How prompts ended, as the pack told.
     notes: EndedNotes = field(default_factory=EndedNotes)
     _running: dict[str, QueuedPrompt] = field(default_factory=dict)
@@ -71,12 +75,15 @@ class WatchedServer:
     _shared: bool = False
     #: The process whose ends the notes hold, and whether it may be of another version.
     _told_boot: str | None = None
+    #: When it was seen last, by the database's clock, by us or by the reconciler before us.
+    _seen_at: float | None = None
     _may_be_another: bool = False
 
     def __post_init__(self) -> None:
         self.tags = NotedTags(self.notes)
         self.manifests = Manifests(self.name, self.book.root)
         self._may_be_another = self.record.answered_at is None
+        self._seen_at = self.record.answered_at
 
     @property
     def name(self) -> str:
@@ -97,12 +104,21 @@ class WatchedServer:
             log.info("server answers again", server=self.name)
         self.record.unreachable_since = self.record.unreachable_how = None
         before, self.record.answered_at = self.record.answered_at, now()
-        away = before is None or self.record.answered_at - before > AWAY_S
+        away = before is None or self.record.answered_at - before > self.away_s
         self.changed = True
         self._note_pack(look, self.record.answered_at, away=away)
         self.fresh = not self._shared
         if self.fresh:
+            self._note_watched(self.record.answered_at)
             self._take(look)
+
+    def _note_watched(self, now: float) -> None:
+        """What runs here was seen now, and not since it was seen last."""
+        gap_s = 0.0 if self._seen_at is None else now - self._seen_at
+        if gap_s > self.away_s:
+            self.record.unwatched_s += gap_s
+            self.watched_since = now
+        self._seen_at = now
 
     def _note_pack(self, look: Look, now: float, *, away: bool) -> None:
         """Takes over what only the node pack tells: its process, its worker, what ended."""

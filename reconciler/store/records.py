@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from reconciler.core.evidence import Ending, EndKind, ListedFile, NodeRun, Source
+from reconciler.core.evidence import Doing, Ending, EndKind, ListedFile, NodeRun, Source
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.store.clean import clean_text
 
@@ -29,6 +29,10 @@ class PromptRecord:
     ending: Ending | None = None
     ending_seen_at: float | None = None
     interrupted_by_us: bool = False
+    #: `ServerRecord.unwatched_s` when its run began: what was added since is of this run.
+    unwatched_before_s: float = 0.0
+    #: What it was doing when it was heard last.
+    doing: Doing | None = None
     #: The life of ComfyUI's process in which it was last seen, and since when another answers.
     boot_id: str | None = None
     boot_changed_since: float | None = None
@@ -135,6 +139,11 @@ def ending_to_json(ending: Ending | None) -> dict[str, object] | None:
     if ending is None:
         return None
     return asdict(ending) | {"files": [_file_to_json(file) for file in ending.files]}
+
+
+def doing_from_json(stored: Mapping[str, Any] | None) -> Doing | None:
+    """What a prompt was doing, as `dataclasses.asdict` made it to be stored."""
+    return None if stored is None else Doing(**stored)
 
 
 def ending_from_json(stored: Mapping[str, object] | None) -> Ending | None:

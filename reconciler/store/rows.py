@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.core.jobs import FailureCode, Job, Status
-from reconciler.store.records import Event, JobRecord, PromptRecord, StoryEvent, ending_from_json
+from reconciler.store.records import (
+    Event,
+    JobRecord,
+    PromptRecord,
+    StoryEvent,
+    doing_from_json,
+    ending_from_json,
+)
 
 
 def job_of(row: Mapping[str, Any]) -> JobRecord:
@@ -45,6 +52,7 @@ def prompt_of(row: Mapping[str, Any]) -> PromptRecord:
     """A row of `prompts_of`."""
     values = {name: row[name] for name in PromptRecord.__slots__}
     values["ending"] = ending_from_json(row["ending"])
+    values["doing"] = doing_from_json(row["doing"])
     return PromptRecord(**values)
 
 

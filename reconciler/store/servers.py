@@ -33,6 +33,8 @@ class ServerRecord:
     #: A prompt worker was seen in this life, and since when none lives.
     worker_seen: bool = False
     worker_dead_since: float | None = None
+    #: Seconds, in all, in which nobody saw what runs there: it did not answer, or nobody looked.
+    unwatched_s: float = 0.0
 
     def is_shared(self, now: float) -> bool:
         """True while nothing may be concluded: several processes answer behind the address."""

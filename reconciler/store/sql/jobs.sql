@@ -52,7 +52,7 @@ order by j.id
 
 -- name: prompts_of
 select prompt_id, job_id, attempt, server, client_id, output_nodes, ever_seen, missing_looks,
-       interrupted_by_us, ending, boot_id,
+       interrupted_by_us, ending, boot_id, unwatched_before_s, doing,
        extract(epoch from boot_changed_since)::float8 as boot_changed_since,
        extract(epoch from running_since)::float8 as running_since,
        extract(epoch from last_sign_at)::float8 as last_sign_at,
@@ -81,7 +81,9 @@ returning attempt
 update reconciler.prompts
 set attempt = %(attempt)s, missing_looks = 0, missing_since = null, last_sign_at = now(),
     ending_seen_at = null, boot_changed_since = null,
-    running_since = case when running_since is null then null else now() end
+    running_since = case when running_since is null then null else now() end, doing = null,
+    unwatched_before_s = coalesce(
+        (select s.unwatched_s from reconciler.servers s where s.name = prompts.server), 0)
 where prompt_id = %(prompt_id)s and job_id = %(job_id)s
 
 -- name: note_row_status
@@ -131,7 +133,8 @@ set server = %(server)s, client_id = %(client_id)s, output_nodes = %(output_node
     last_sign_at = to_timestamp(%(last_sign_at)s), missing_looks = %(missing_looks)s,
     missing_since = to_timestamp(%(missing_since)s), ending = coalesce(%(ending)s, ending),
     ending_seen_at = to_timestamp(%(ending_seen_at)s), interrupted_by_us = %(interrupted_by_us)s,
-    boot_id = %(boot_id)s, boot_changed_since = to_timestamp(%(boot_changed_since)s)
+    boot_id = %(boot_id)s, boot_changed_since = to_timestamp(%(boot_changed_since)s),
+    unwatched_before_s = %(unwatched_before_s)s, doing = %(doing)s
 where prompt_id = %(prompt_id)s and job_id = %(job_id)s and attempt = %(attempt)s
 
 -- name: forget_ending

@@ -8,15 +8,19 @@ alter table reconciler.servers
     add column worker_seen boolean not null default false,
     -- When one came back last, and since when no prompt worker has lived in this boot.
     add column boot_returned_at timestamptz,
-    add column worker_dead_since timestamptz;
+    add column worker_dead_since timestamptz,
+    -- Seconds, in all, in which nobody saw what runs there: it did not answer, or no reconciler
+    -- looked. They count against no prompt's budget.
+    add column unwatched_s double precision not null default 0;
 
 alter table reconciler.prompts
     -- The boot id under which the prompt was last seen, and since when another one has answered.
     add column boot_id text,
     add column boot_changed_since timestamptz,
-    -- Seconds of its run in which nobody could have seen it get on: its server did not answer, or
-    -- the reconciler was down. They count against no budget.
-    add column unwatched_s double precision not null default 0;
+    -- The `unwatched_s` of its server when its run began: what was added since is of this run.
+    add column unwatched_before_s double precision not null default 0,
+    -- What it was doing when it was heard last: {node_id, node_type, value, maximum}.
+    add column doing jsonb;
 
 alter table reconciler.outputs
     -- What a configured pattern reads off the path, and what the files of one save have in common.
