@@ -13,6 +13,7 @@ null, times are seconds since the epoch by ComfyUI's clock:
     boot_id        the life of ComfyUI's process in which it was written
     prompt_id      as ComfyUI knows it
     job_id         the tag's job id
+    job_id_from, first_prompt_id   the notes on the prompt (NOTE_JOB_ID_FROM, ...)
     kind           success | error | interrupted | removed
     created_at     when the prompt was submitted (where ComfyUI or the pack noted it)
     started_at     when it left the queue for the worker
@@ -45,7 +46,8 @@ null, times are seconds since the epoch by ComfyUI's clock:
     complete       false where entries after `since` were already forgotten
 
 In running and pending, output_nodes and graph_nodes are numbers, and keys whose value is null are
-left out. `sign_at` is the prompt's last sign of life (its start, a node event, a step).
+left out. `sign_at` is the prompt's last sign of life (its start, a node event, a step). In ended,
+job_id is null where a Tag node named it: the manifest, which tells that, is the one to read.
 
 **Broadcast.** Websocket events to everybody: EVENT_START {prompt_id, job_id, at}, EVENT_PROGRESS
 {prompt_id, node_id, node_type, value, max, nodes_done, at} at most PROGRESS_PER_S a second for

@@ -9,9 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .contract import MANIFEST_FORMAT, MAX_MANIFEST_BYTES, PACK_VERSION
+from .contract import (
+    FROM_NODE,
+    MANIFEST_FORMAT,
+    MAX_MANIFEST_BYTES,
+    NOTE_FIRST_PROMPT_ID,
+    NOTE_JOB_ID_FROM,
+    PACK_VERSION,
+)
 from .ledger import Running
-from .tags import job_id_of
+from .tags import job_id_of, notes_of
 
 #: Longest text of an error that is kept, in characters.
 MAX_MESSAGE = 500
@@ -51,6 +58,16 @@ class Item:
         return job_id_of(self.extra_data)
 
     @property
+    def notes(self) -> dict[str, str]:
+        """The pack's own notes on it."""
+        return notes_of(self.extra_data)
+
+    @property
+    def clients_job_id(self) -> str | None:
+        """The tag's job id, unless a Tag node named it: such a one may be a relic."""
+        return None if self.notes.get(NOTE_JOB_ID_FROM) == FROM_NODE else self.job_id
+
+    @property
     def created_at(self) -> float | None:
         """When ComfyUI says that the prompt was submitted, in seconds since the epoch."""
         stamp = self.extra_data.get("create_time")
@@ -67,6 +84,8 @@ def base(item: Item, boot_id: str, kind: str, ended_at: float) -> dict[str, Any]
         "boot_id": boot_id,
         "prompt_id": item.prompt_id,
         "job_id": item.job_id,
+        "job_id_from": item.notes.get(NOTE_JOB_ID_FROM),
+        "first_prompt_id": item.notes.get(NOTE_FIRST_PROMPT_ID),
         "kind": kind,
         "created_at": item.created_at,
         "started_at": None,

@@ -115,7 +115,7 @@ class Pack:
         if kind is not None:
             guarded("a prompt has no manifest", self._keep, ending, kind, history_result, status)
         item = ending.item
-        self.ledger.end(item.prompt_id, item.job_id, kind, ending.at)
+        self.ledger.end(item.prompt_id, item.clients_job_id, kind, ending.at)
         self.broadcaster.end(item.prompt_id, item.job_id, kind, ending.at)
 
     def forget(self, ending: Ending) -> None:
@@ -133,7 +133,7 @@ class Pack:
                 self.ledger.lose()
             else:
                 items.append(item)
-                self.ledger.end(item.prompt_id, item.job_id, "removed", at)
+                self.ledger.end(item.prompt_id, item.clients_job_id, "removed", at)
         if items:
             self._files.submit(partial(self._keep_removed, items, at))
 

@@ -91,6 +91,8 @@ def _manifest(told: dict[str, Any]) -> Manifest:
         output_nodes=len(expected) if told.get("output_nodes") is not None else None,
         graph_nodes=_optional(told, "graph_nodes", whole),
         created_at=_optional(told, "created_at", _time),
+        job_id_from=_optional(told, "job_id_from", lambda value: text(value, _MAX_NAME_CHARS)),
+        first_prompt_id=_optional(told, "first_prompt_id", lambda v: text(v, MAX_ID_CHARS)),
     )
     files = _files(told, reused_nodes)
     return Manifest(
