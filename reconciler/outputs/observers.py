@@ -1,4 +1,5 @@
-"""watchdog's observers, set up so that they tell of media files only and follow no links."""
+"""watchdog's observers, set up so that they tell of media files, and of manifests where inotify
+watches, and follow no links."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ from watchdog.observers.api import BaseObserver, EventEmitter
 from watchdog.observers.polling import PollingObserverVFS
 
 from reconciler.outputs.mounts import blind_spot, read_mounts
-from reconciler.outputs.scan import is_wanted, scan, visible
+from reconciler.outputs.scan import is_manifest, is_wanted, scan, visible
 
 # Few types, since each event takes a place in the kernel's queue, which overflows. Without
 # FileModifiedEvent above all: an encoder makes one at each write, thousands in a long video,
@@ -61,6 +62,8 @@ class Change:
     path: Path
     #: Its writer closed it (CLOSE_WRITE). Never seen by polling.
     closed: bool
+    #: It is no output but a manifest of the node pack: a prompt ended.
+    manifest: bool = False
 
 
 class Handler(FileSystemEventHandler):
@@ -83,6 +86,8 @@ class Handler(FileSystemEventHandler):
             relative = os.fsdecode(name).removeprefix(self._prefix)
             if is_wanted(relative):
                 self._on_change(Change(self._root / relative, closed))
+            elif is_manifest(relative) and not isinstance(event, FileDeletedEvent):
+                self._on_change(Change(self._root / relative, closed, manifest=True))
 
 
 class OverflowEar(logging.Handler):

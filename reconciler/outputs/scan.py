@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from comfy_node.contract import MANIFEST_DIR
 from reconciler.errors import OutputError
 from reconciler.outputs.mounts import identify, unusable
 
@@ -52,6 +53,12 @@ def is_wanted(relative: str) -> bool:
     (`.reconciler`, trash, thumbnails)."""
     hidden = relative.startswith(".") or "/." in relative
     return not hidden and os.path.splitext(relative)[1].lower() in MEDIA_SUFFIXES
+
+
+def is_manifest(relative: str) -> bool:
+    """True for the node pack's word on how a prompt ended; never for one that is being written."""
+    folder, _, name = relative.rpartition("/")
+    return folder == MANIFEST_DIR and name.endswith(".json") and not name.startswith(".")
 
 
 def visible(folder: str) -> Iterator[os.DirEntry[str]]:

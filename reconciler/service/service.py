@@ -232,6 +232,10 @@ class Service:
         self._sockets.append(channel)
 
     def _on_change(self, server: str, change: Change) -> None:
+        if change.manifest:
+            self._parts.servers[server].manifests.hear(change.path.name)
+            self._inbox.put(LookAt(server))
+            return
         self._parts.live.growth(server)
         self._inbox.put(FileChanged(server, change.path, change.closed))
 
@@ -242,10 +246,12 @@ class Service:
     def _on_socket(self, server: str, event: SocketEvent) -> None:
         live = self._parts.live
         match event:
-            case ProgressHeard(prompt_id, node_id, value, maximum, nodes_done):
-                live.progress(prompt_id, node_id, value, maximum, nodes_done)
-            case NodeHeard(prompt_id, node_id, nodes_done):
-                live.node(prompt_id, node_id, nodes_done)
+            case ProgressHeard(prompt_id, node_id, value, maximum, nodes_done, node_type):
+                live.progress(
+                    prompt_id, node_id, value, maximum, nodes_done, node_type=node_type
+                )
+            case NodeHeard(prompt_id, node_id, nodes_done, node_type):
+                live.node(prompt_id, node_id, nodes_done, node_type=node_type)
             case StatusHeard() | StartHeard() | Ended() | Connected():
                 self._inbox.put(LookAt(server))
             case _:
