@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
+from reconciler.core.naming import NamePatterns
 from reconciler.errors import SettingsError
 from reconciler.outputs.child import end_all
 from reconciler.outputs.inspect import inspect
@@ -137,6 +138,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     inspections = Inspections(inspectors)
     lookers = ThreadPoolExecutor(len(settings.servers), "look")
     records = {record.name: record for record in store.servers.all()}
+    patterns = NamePatterns(settings.attribution.patterns)
     servers: dict[str, WatchedServer] = {}
     clients: list[ComfyClient] = []
     for server in settings.servers:
@@ -151,6 +153,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
             on_answer=on_answer,
             clock=clock,
             unsound_confirm_s=settings.outputs.unsound_confirm_s,
+            patterns=patterns,
         )
         record = records.get(server.name) or ServerRecord(server.name, server.url)
         record.move_to(server.url)
@@ -201,7 +204,7 @@ def _file_evidence(
         clock,
         frame_tolerance=settings.inspection.frame_tolerance,
         unsound_confirm_s=settings.outputs.unsound_confirm_s,
-        accept_bare_job_id=settings.verdicts.bare_job_id == "accept",
+        accept_bare_job_id=settings.attribution.bare_job_id == "accept",
         arrival_grace_s=settings.outputs.missing_output_grace_s,
     )
 

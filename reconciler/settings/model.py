@@ -20,6 +20,7 @@ from reconciler.core.policy import Policy
 from reconciler.settings.fields import Folder
 from reconciler.settings.places import default_data_dir
 from reconciler.settings.sections import (
+    AttributionSettings,
     ComfySettings,
     DatabaseSettings,
     InspectionSettings,
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     lost: LostSettings = LostSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     verdicts: VerdictSettings = VerdictSettings()
+    attribution: AttributionSettings = AttributionSettings()
     log: LogSettings = LogSettings()
 
     _source: Source = PrivateAttr(default_factory=Source)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ByteSize, Field, SecretStr, field_serializer, field_validator
+from pydantic import AfterValidator, ByteSize, Field, SecretStr, field_serializer, field_validator
 
+from reconciler.core.naming import MAX_PATTERNS, refused_pattern
 from reconciler.settings.fields import (
     Bytes,
     Count,
@@ -129,7 +130,22 @@ class VerdictSettings(Section):
     #: How long after a failed verdict a late success is looked for.
     late_success_s: Seconds = 86_400.0
     no_output: Literal["fail", "complete"] = "fail"
+
+
+def _pattern(text: str) -> str:
+    if refusal := refused_pattern(text):
+        raise ValueError(refusal)
+    return text
+
+
+class AttributionSettings(Section):
+    """Whose a file is that no prompt lists."""
+
     bare_job_id: Literal["accept", "refuse"] = "accept"
+    #: Regular expressions for whole paths below the output directory, best first.
+    patterns: Annotated[
+        tuple[Annotated[str, AfterValidator(_pattern)], ...], Field(max_length=MAX_PATTERNS)
+    ] = ()
 
 
 class LogSettings(Section):
