@@ -100,8 +100,9 @@ class LiveSigns:
             return
         with self._lock:
             heard = self._touch(prompt_id, self._monotonic() - state.sign_age_s)
-            if state.node_id is not None and heard.move_to(state.node_id, state.node_type):
-                heard.step(state.value or 0.0, state.maximum or 0.0)
+            on = state.node_id is not None and heard.move_to(state.node_id, state.node_type)
+            if on and state.value is not None and state.maximum is not None:
+                heard.step(state.value, state.maximum)
             heard.told_done = max(heard.told_done, state.nodes_done or 0)
 
     def growth(self, server: str) -> None:

@@ -9,6 +9,7 @@ import responses
 from hypothesis import HealthCheck, given, settings
 from responses import matchers
 
+from comfy_node.contract import SNAPSHOT_FORMAT, SNAPSHOT_PATH
 from reconciler.comfyui import client as client_module
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
@@ -18,12 +19,14 @@ from tests.unit.comfyui.recorded import NEW, OLD, VERSIONS, recorded
 from tests.unit.comfyui.test_history import JSON, ODD_ENTRY
 
 URL = "http://gpu:8188"
-JOBS, QUEUE = f"{URL}/api/jobs", f"{URL}/queue"
+JOBS, QUEUE, SNAPSHOT = f"{URL}/api/jobs", f"{URL}/queue", URL + SNAPSHOT_PATH
 
 
 @pytest.fixture
 def server() -> Iterator[responses.RequestsMock]:
+    """A server without the node pack."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.get(SNAPSHOT, status=404, body="404: Not Found")
         yield mock
 
 
@@ -35,10 +38,10 @@ def client() -> Iterator[ComfyClient]:
 
 
 def asked(server: responses.RequestsMock) -> list[str]:
-    """Every path that was asked for, and forgets them."""
+    """Every path that was asked for, and forgets them. Of the snapshot test_looking.py tells."""
     paths = [str(call.request.url).removeprefix(URL).partition("?")[0] for call in server.calls]
     server.calls.reset()
-    return paths
+    return [path for path in paths if path != SNAPSHOT_PATH]
 
 
 def queued(number: int, prompt_id: str, job_id: int) -> list[object]:
@@ -96,7 +99,7 @@ def test_only_the_open_jobs_are_asked_for(
     only_open = matchers.query_param_matcher({"status": "pending,in_progress"})
     server.get(JOBS, json=listing(), match=[only_open])
     assert list(client.look()) == []
-    headers = server.calls[0].request.headers
+    headers = server.calls[-1].request.headers
     assert (headers["Authorization"], headers["X-Key"]) == ("Bearer t", "k")
 
 
@@ -305,8 +308,16 @@ def test_broken_json_is_an_answer(
 def test_any_json_from_anywhere_gives_a_value_or_a_server_error(
     server: responses.RequestsMock, client: ComfyClient, odd: object, entry: object
 ) -> None:
-    for body in (odd, {"p": entry}, {"queue_running": odd, "queue_pending": []}):
-        for path in ("/history/p", "/history", "/queue", "/api/jobs", "/system_stats"):
+    snapshot = {"format": SNAPSHOT_FORMAT, "boot_id": "b", "running": odd, "pending": []}
+    for body in (odd, {"p": entry}, {"queue_running": odd, "queue_pending": []}, snapshot):
+        for path in (
+            "/history/p",
+            "/history",
+            "/queue",
+            "/api/jobs",
+            "/system_stats",
+            SNAPSHOT_PATH,
+        ):
             server.upsert(responses.GET, URL + path, body=json.dumps(body))
         client.reconnected()
         asks = (client.look, client.info, lambda: client.ending("p"), lambda: client.recent(3))

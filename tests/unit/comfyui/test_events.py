@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 
+from comfy_node.contract import EVENT_END, EVENT_PROGRESS, EVENT_START, KINDS
 from reconciler.comfyui.events import (
     Ended,
     NodeHeard,
@@ -122,6 +123,10 @@ def test_messages_that_say_nothing_to_us(message: object) -> None:
         b'{"type": "progress", "data": {"prompt_id": "p", "node": "1", "value": "x", "max": 1}}',
         b'{"type": "execution_success", "data": {"prompt_id": 7}}',
         b'{"type": "executing", "data": {"prompt_id": "p", "node": 5}}',
+        b'{"type": "reconciler.start", "data": {}}',
+        b'{"type": "reconciler.progress", "data": {"node_id": "3"}}',
+        b'{"type": "reconciler.end", "data": {"prompt_id": "p", "kind": "gone"}}',
+        b'{"type": "reconciler.end", "data": {"prompt_id": "p", "kind": ["success"]}}',
     ],
 )
 def test_garbage_is_told_from_silence(message: bytes) -> None:
@@ -129,9 +134,39 @@ def test_garbage_is_told_from_silence(message: bytes) -> None:
         events_of(message)
 
 
+def told(kind: str, **data: object) -> tuple[SocketEvent, ...]:
+    return events_of(json.dumps({"type": kind, "data": {"prompt_id": "p", **data}}).encode())
+
+
+def test_the_pack_tells_everybody() -> None:
+    assert told(EVENT_START, job_id="41", at=1.0) == (StartHeard("p"),)
+    steps = {"node_id": "3", "node_type": "KSampler", "value": 5, "max": 20, "nodes_done": 2}
+    assert told(EVENT_PROGRESS, **steps) == (ProgressHeard("p", "3", 5.0, 20.0, 2, "KSampler"),)
+    for kind in KINDS:
+        assert told(EVENT_END, kind=kind, job_id=None) == (Ended("p", EndKind(kind)),)
+
+
+@pytest.mark.parametrize("value", [None, "5", True])
+def test_a_node_that_counts_no_steps_runs_all_the_same(value: object) -> None:
+    heard = told(EVENT_PROGRESS, node_id="3", value=value, max=20, nodes_done=1)
+    assert heard == (NodeHeard("p", "3", 1),)
+
+
+@pytest.mark.parametrize("node_id", [None, "", 7, []])
+def test_between_two_nodes_the_count_is_told(node_id: object) -> None:
+    heard = told(EVENT_PROGRESS, node_id=node_id, value=1, max=2, nodes_done=4)
+    assert heard == (NodeHeard("p", None, 4),)
+
+
+@pytest.mark.parametrize("count", [None, -1, "2", 1e12, True])
+def test_a_count_that_is_none_is_left_out(count: object) -> None:
+    assert told(EVENT_PROGRESS, node_id="3", nodes_done=count) == (NodeHeard("p", "3", None),)
+
+
 @given(JSON, JSON)
 def test_any_json_gives_events_or_misshapen(kind: object, data: object) -> None:
     known = ["status", "progress", "progress_state", "executing", "executed", "execution_error"]
+    known += [EVENT_START, EVENT_PROGRESS, EVENT_END]
     for message in (data, *({"type": name, "data": data} for name in [*known, kind])):
         try:
             assert isinstance(events_of(json.dumps(message).encode()), tuple)
