@@ -134,8 +134,8 @@ def test_garbage_is_told_from_silence(message: bytes) -> None:
         events_of(message)
 
 
-def told(kind: str, **data: object) -> tuple[SocketEvent, ...]:
-    return events_of(json.dumps({"type": kind, "data": {"prompt_id": "p", **data}}).encode())
+def told(event: str, /, **data: object) -> tuple[SocketEvent, ...]:
+    return events_of(json.dumps({"type": event, "data": {"prompt_id": "p", **data}}).encode())
 
 
 def test_the_pack_tells_everybody() -> None:
