@@ -192,6 +192,8 @@ NODE_TYPES: Mapping[str, NodeType] = {
     SCRIPTED: _SIMULATED_RENDER,
     "EmptyImage": _EMPTY_IMAGE,
     "EmptyAudio": _EMPTY_AUDIO,
+    # Only files of the output directory: "name.png [output]".
+    "LoadImage": NodeType({"image": Input("STRING", "")}, ("IMAGE", "MASK")),
     "CreateVideo": _CREATE_VIDEO,
     "SaveImage": NodeType(
         {"images": _IMAGES, "filename_prefix": _PREFIX}, is_output=True, hidden=_TOLD

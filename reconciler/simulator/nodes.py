@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from PIL import Image
+
 from reconciler.simulator import savers
 from reconciler.simulator.lab import LAB_NODES
 from reconciler.simulator.node_types import SCRIPTED
@@ -27,6 +29,13 @@ def empty_image(run: Run, node_id: str, inputs: Inputs) -> Result:
 def empty_audio(run: Run, node_id: str, inputs: Inputs) -> Result:
     """Silence."""
     return Result((Sound(inputs["duration"], 0.0, inputs["sample_rate"], inputs["channels"]),))
+
+
+def load_image(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """A picture as large as the one that is named; what else the file carries ends here."""
+    name = str(inputs["image"]).removesuffix(" [output]")
+    with Image.open(run.stage.output_dir / name) as picture:
+        return Result((Clip(1, *picture.size), None))
 
 
 def create_video(run: Run, node_id: str, inputs: Inputs) -> Result:
@@ -105,6 +114,7 @@ NODES: Mapping[str, Node] = {
     SCRIPTED: simulated_render,
     "EmptyImage": empty_image,
     "EmptyAudio": empty_audio,
+    "LoadImage": load_image,
     "CreateVideo": create_video,
     "SaveImage": save_image,
     "PreviewImage": preview_image,
