@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from comfy_node.contract import MANIFEST_DIR, TAG_NODE, TAG_NODE_JOB_ID, manifest_name
+from comfy_node.contract import TAG_NODE, TAG_NODE_JOB_ID
 from tests.contract.matrix import graphs
 from tests.contract.matrix.stage import VERDICT_S, Stage
 from tests.contract.talk import Graph
@@ -53,11 +53,11 @@ def age(stage: Stage, prefix: str, prompt_ids: Sequence[str]) -> None:
     for path in root.glob(f"{prefix}*"):
         os.utime(path, (then, then))
     for prompt_id in prompt_ids if stage.pack else ():
-        _age_manifest(root / MANIFEST_DIR / manifest_name(prompt_id), then)
+        _age_manifest(stage.manifest(prompt_id), then)
 
 
 def _age_manifest(path: Path, then: float) -> None:
-    manifest = json.loads(wait_for(lambda: path.exists() and path.read_text(), "a manifest"))
+    manifest = json.loads(path.read_text(encoding="utf-8"))
     for key in ("created_at", "started_at", "ended_at"):
         if manifest.get(key) is not None:
             manifest[key] -= AGE_S

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from comfy_node.contract import MANIFEST_DIR, manifest_name
 from tests.contract.matrix.ground import Ground, answers
 from tests.contract.matrix.scenario import Says, Scenario, Sent
 from tests.contract.talk import Graph, Server
@@ -103,7 +104,18 @@ class Stage:
 
     def wait_for_end(self, sent: Sent) -> float:
         """Wait until ComfyUI has ended it; returns when, seconds since the epoch."""
-        return ended_at(self.server.wait_for_end(sent.prompt_id)) or time.time()
+        entry = self.server.wait_for_end(sent.prompt_id)
+        self.wait_for_manifests(sent.prompt_id)
+        return ended_at(entry) or time.time()
+
+    def wait_for_manifests(self, *prompt_ids: str) -> None:
+        """Wait for what the pack writes: a prompt enters the history a moment before."""
+        for path in map(self.manifest, prompt_ids if self.pack else ()):
+            wait_for(path.exists, f"{path} is written")
+
+    def manifest(self, prompt_id: str) -> Path:
+        """Where the pack writes a prompt's manifest."""
+        return self.ground.output_dir / MANIFEST_DIR / manifest_name(prompt_id)
 
     def restart_comfyui(self) -> float:
         """SIGKILL and a new start; returns when it was killed."""
