@@ -56,6 +56,17 @@ _IDS = ("job_id", "prompt_id", *_NAMES)
 _ONLY_SAVED = ("thumbnail", "group")
 
 
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A file that is nobody's, with what is claimed of it."""
+
+    path: Path
+    server: str
+    size_bytes: int
+    sound: bool
+    facts: FileFacts
+
+
 class OutputStore:
     """Inspected files in Postgres. Every method raises DatabaseError."""
 
@@ -128,11 +139,30 @@ class OutputStore:
             cursor.execute(query("claimed_outputs"), values)
             return [_record(row) for row in cursor.fetchall()]
 
+    def orphans(
+        self, limit: int | None, *, server: str | None = None, since: float = 0.0
+    ) -> tuple[list[Orphan], int]:
+        """Files that are nobody's, the newest first and at most `limit` (None: all), and how many
+        there are. `since`: only files that were changed then or later."""
+        values = {"limit": limit, "server": server, "since_ns": int(since * 1e9)}
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("orphans"), values)
+            rows = cursor.fetchall()
+        claims = self.claims(path_from_bytes(bytes(row["path"])) for row in rows)
+        total = rows[0]["total"] if rows else 0
+        return [_orphan(row, claims) for row in rows], total
+
     def of_job(self, job_id: str) -> list[OutputRecord]:
         """The files of one job."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("outputs_of_job"), {"job_id": clean_text(job_id, 200)})
             return [_record(row) for row in cursor.fetchall()]
+
+
+def _orphan(row: Mapping[str, Any], claims: Mapping[Path, FileFacts]) -> Orphan:
+    path = path_from_bytes(bytes(row["path"]))
+    facts = claims.get(path) or FileFacts(row["mtime_ns"] / 1e9)
+    return Orphan(path, row["server"], row["size_bytes"], row["sound"], facts)
 
 
 def _record(row: Mapping[str, Any]) -> OutputRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +109,14 @@ class JobViews:
                 return None
             raise
         return found[0] if found else None
+
+    def known(self, job_ids: Collection[str]) -> dict[str, float | None]:
+        """Which of these texts are keys of rows, and when what we know of them began."""
+        statement = query("known_jobs", jobs=self._table.identifier)
+        wanted = [clean_text(job_id, 200) for job_id in job_ids]
+        with self._connection.transaction() as cursor:
+            cursor.execute(statement, {"job_ids": wanted})
+            return {row["id"]: row["opened_at"] for row in cursor.fetchall()}
 
     def prompts(self, job_id: str) -> list[PromptRecord]:
         """The prompts of a job, in the order in which they were first seen."""

@@ -95,6 +95,43 @@ select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection,
        confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where job_id = %(job_id)s order by path
 
+-- name: orphans
+-- Files that are nobody's, the newest first: not those that an open job may yet turn out to have,
+-- nor those that one job alone lists, or that one save wrote together with such a file.
+select o.path, o.server, o.size_bytes, o.mtime_ns, o.sound, count(*) over () as total
+from reconciler.outputs o
+where o.job_id is null
+  and (%(server)s::text is null or o.server = %(server)s)
+  and o.mtime_ns >= %(since_ns)s
+  and not exists (
+      select from reconciler.prompts p
+      where p.prompt_id = o.tag_prompt_id
+        and (o.tag_job_id is null or o.tag_job_id in (p.job_id, p.prompt_id)))
+  and not (o.tag_prompt_id is null and (
+      exists (
+          select from reconciler.prompts p
+          where p.prompt_id = o.named_prompt_id
+            and (o.named_job_id is null or o.named_job_id = p.job_id))
+      or exists (
+          select from reconciler.job_state s
+          where s.job_id in (o.tag_job_id, o.named_job_id)
+            and s.known_status in ('queued', 'processing')
+            and o.mtime_ns >= extract(epoch from s.opened_at) * 1e9)
+      or exists (
+          select from reconciler.outputs s
+          where s.group_key = o.group_key and s.path <> o.path and (
+              s.job_id is not null
+              or exists (select from reconciler.prompts p where p.prompt_id = s.tag_prompt_id)
+              or exists (select from reconciler.listings l where l.path = s.path)))
+      or 1 = (
+          select count(distinct p.job_id)
+          from reconciler.listings l join reconciler.prompts p using (prompt_id)
+          left join reconciler.job_state s on s.job_id = p.job_id
+          where l.path = o.path and not l.reused
+            and s.known_status is distinct from 'completed')))
+order by o.mtime_ns desc, o.path
+limit %(limit)s
+
 -- name: some_outputs
 -- A few recent outputs of a server: if one is still there, it is the same storage.
 select path from reconciler.outputs where server = %(server)s order by inspected_at desc limit 50

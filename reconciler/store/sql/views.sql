@@ -23,6 +23,12 @@ order by case j.status::text when 'processing' then 0 when 'queued' then 1 else 
          s.queue_position, coalesce({created_at}, s.opened_at) desc nulls last, j.id desc
 limit %(limit)s
 
+-- name: known_jobs
+-- Which of these are rows, and since when their attempt is open, if we have seen them.
+select j.id::text as id, extract(epoch from s.opened_at)::float8 as opened_at
+from {jobs} j left join reconciler.job_state s on s.job_id = j.id::text
+where j.id::text = any(%(job_ids)s)
+
 -- name: count_jobs
 select count(*) as number from {jobs}
 
