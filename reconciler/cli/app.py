@@ -21,6 +21,7 @@ from reconciler.cli import (
     live,
     once,
     options,
+    orphans,
     run,
     simulate,
     terminal,
@@ -76,6 +77,12 @@ _add(
     live.watch,
     "Follow a job until it ends.",
     f"0 completed, 1 failed or cancelled, {_JOB}, {_LATER}",
+)
+_add(
+    app,
+    orphans.orphans,
+    "List output files that are nobody's.",
+    f"0 listed, also where there are none, 2 no such server, {_LATER}",
 )
 _add(
     app,
