@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
@@ -61,6 +60,7 @@ class Manifests:
         self._noted: dict[str, _Facts] = {}
         #: Ends without their files, by the job id that they carry and the prompt's.
         self._by_job: dict[str, dict[str, EndedPrompt]] = {}
+        self._job_of: dict[str, str] = {}
         self._heard: dict[str, None] = {}
         self._lock = threading.Lock()
         self._said: set[str] = set()
@@ -140,18 +140,23 @@ class Manifests:
         manifest = self._read(name)
         if facts is not None:
             self._remember(name, facts)
-        if manifest is None or manifest.ended.prompt.job_id is None:
-            return
-        prompt = manifest.ended.prompt
-        if manifest_name(prompt.prompt_id) == name and prompt.job_id is not None:
-            ended = manifest.ended
+        if manifest is not None and manifest_name(manifest.ended.prompt.prompt_id) == name:
+            self._index(manifest.ended)
+
+    def _index(self, ended: EndedPrompt) -> None:
+        prompt_id, job_id = ended.prompt.prompt_id, ended.prompt.job_id
+        if (before := self._job_of.pop(prompt_id, None)) is not None:
+            self._by_job[before].pop(prompt_id, None)  # its id was used again, for another job
+        if job_id is not None:
             short = replace(ended, ending=replace(ended.ending, files=(), node_runs=()))
-            self._by_job.setdefault(prompt.job_id, {})[prompt.prompt_id] = short
+            self._by_job.setdefault(job_id, {})[prompt_id] = short
+            self._job_of[prompt_id] = job_id
 
     def _remember(self, name: str, facts: _Facts) -> None:
         if len(self._noted) > 2 * MANIFEST_KEEP_COUNT:  # pruned ones: the next search starts anew
             self._noted.clear()
             self._by_job.clear()
+            self._job_of.clear()
         self._noted[name] = facts
 
     def _read(self, name: str) -> Manifest | None:
@@ -165,19 +170,25 @@ class Manifests:
             self._say("not found", name, f"it cannot be looked at: {error.strerror}")
             return None
         kept = self._kept.get(name)
-        if kept is None or kept[0] != facts:
-            kept = self._kept[name] = (facts, self._parse(path))
-            if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
-        return kept[1]
+        if kept is not None and kept[0] == facts:
+            return kept[1]
+        try:
+            manifest = self._parse(path)
+        except (OutputError, OSError) as error:  # of the storage, and so for the time being
+            self._say(type(error).__name__, name, str(error))
+            return None
+        self._kept[name] = (facts, manifest)
+        if len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return manifest
 
     def _parse(self, path: Path) -> Manifest | None:
+        if self._folder.is_symlink():
+            raise OutputError("its folder is a symbolic link: it may lead anywhere")
         try:
-            if self._folder.is_symlink():
-                raise OutputError("its folder is a symbolic link: it may lead anywhere")
             return parse_manifest(_bytes_of(path))
-        except (OutputError, OSError, Misshapen) as error:
-            self._say(_kind_of(error), path.name, str(error))
+        except Misshapen as error:
+            self._say(str(error), path.name, str(error))
             return None
 
     def _say(self, kind: str, name: str, reason: str) -> None:
@@ -196,15 +207,10 @@ def _is_manifest(name: str) -> bool:
     return name.endswith(_SUFFIX) and not name.startswith(".")
 
 
-def _kind_of(error: Exception) -> str:
-    """What is said once: the words of `Misshapen` are few, those of a file name it."""
-    return str(error) if isinstance(error, Misshapen) else type(error).__name__
-
-
 def _bytes_of(path: Path) -> bytes:
     """The whole file, if it is an ordinary one and no larger than a manifest may be."""
     with open_unchanged(path) as (descriptor, state):
-        if stat.S_ISREG(state.st_mode) and state.st_size > MAX_MANIFEST_BYTES:
+        if state.st_size > MAX_MANIFEST_BYTES:
             raise Misshapen(f"it is larger than the {MAX_MANIFEST_BYTES} bytes of a manifest")
         parts: list[bytes] = []
         while part := os.read(descriptor, MAX_MANIFEST_BYTES):
