@@ -17,6 +17,7 @@ from reconciler.cli import (
     doctor,
     files,
     install,
+    install_node,
     jobs,
     live,
     once,
@@ -105,6 +106,12 @@ _add(
     install.install_service,
     "Write a unit of systemd.",
     "0 written, 1 not written or not started, 3 settings wrong",
+)
+_add(
+    app,
+    install_node.install_node,
+    "Put the node pack into ComfyUI.",
+    "0 there (--uninstall: gone), 1 not, or --check found something wrong, 2 no ComfyUI",
 )
 _add(
     app,

@@ -10,7 +10,6 @@ from contextlib import closing
 
 import requests
 
-from comfy_node.contract import TAG_NODE
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.channel import Channel, Hangup, Silence
 from reconciler.comfyui.client import ComfyClient
@@ -19,6 +18,7 @@ from reconciler.comfyui.fields import Misshapen
 from reconciler.comfyui.transport import NoSuchRoute, Transport
 from reconciler.comfyui.values import ServerInfo
 from reconciler.doctor.finding import Finding, failed, ok, warning
+from reconciler.doctor.pack import check_pack
 from reconciler.errors import ServerAnswer, ServerError, ServerRefused, ServerTimeout
 from reconciler.service.wiring import address_of, client_of
 from reconciler.settings import ComfySettings, ServerSettings, Settings
@@ -41,7 +41,7 @@ def check_server(settings: Settings, server: ServerSettings) -> Iterator[Finding
             return
     yield judge_info(f"{server.name}, ComfyUI", info)
     with closing(_transport(settings.comfyui, server)) as transport:
-        yield _check_pack(f"{server.name}, node pack", transport)
+        yield from check_pack(server.name, transport)
         yield _check_jobs_route(f"{server.name}, queue", transport)
 
 
@@ -92,21 +92,6 @@ def _transport(comfyui: ComfySettings, server: ServerSettings) -> Transport:
         comfyui.connect_timeout_s,
         comfyui.timeout_s,
         comfyui.max_answer_bytes,
-    )
-
-
-def _check_pack(what: str, transport: Transport) -> Finding:
-    try:
-        answer = transport.get(f"/object_info/{TAG_NODE}")
-    except ServerError as error:
-        return warning(what, f"not known: {error}", "run doctor again when ComfyUI is idle")
-    if isinstance(answer, dict) and TAG_NODE in answer:
-        return ok(what, "installed: prompts that name a job id are tagged with it")
-    return warning(
-        what,
-        "not installed: a prompt is linked by comfyui_job_id in the row, or by a job_id that its"
-        " submitter puts into extra_pnginfo",
-        "clone or link this repository into ComfyUI's custom_nodes and restart ComfyUI",
     )
 
 

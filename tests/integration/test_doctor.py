@@ -117,16 +117,6 @@ def test_an_older_version_without_the_short_list(tmp_path: Path) -> None:
     assert "no /api/jobs in this version" in found["gpu1, queue"].detail
 
 
-def test_the_node_pack_is_told_from_its_absence() -> None:
-    node = (200, json.dumps({TAG_NODE: {"name": TAG_NODE}}))
-    with web_server({"/system_stats": stats(), f"/object_info/{TAG_NODE}": node}) as url:
-        assert server_findings(url)["gpu1, node pack"].level is Level.OK
-    with web_server({"/system_stats": stats(), f"/object_info/{TAG_NODE}": (200, "{}")}) as url:
-        finding = server_findings(url)["gpu1, node pack"]
-    assert finding.level is Level.WARNING
-    assert finding.advice.startswith("clone or link this repository into ComfyUI's custom_nodes")
-
-
 def test_a_recorded_answer_is_read() -> None:
     recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
     with web_server({"/system_stats": (200, json.dumps(recorded))}) as url:
