@@ -22,12 +22,18 @@ REAL_URL = os.environ.get("COMFYUI_URL", "").rstrip("/")
 REAL_OUTPUT = os.environ.get("COMFYUI_OUTPUT", "")
 
 
+#: Versions that are played, each without the node pack and with it.
+PLAIN = ["0.3.64", "0.33.0"]
+PACKED = [f"{version}-pack" for version in PLAIN]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every contract test against each server there is."""
-    for fixture in ("any_server", "any_pack_server"):
-        if fixture in metafunc.fixturenames:
-            names = ["real"] if REAL_URL else ["0.3.64", "0.33.0"]
-            metafunc.parametrize(fixture, names, indirect=True, scope="session")
+    """Run every contract test against each server there is: the pack must change nothing of what
+    ComfyUI does."""
+    if "any_server" in metafunc.fixturenames:
+        played = PACKED if "pack_server" in metafunc.fixturenames else PLAIN + PACKED
+        names = ["real"] if REAL_URL else played
+        metafunc.parametrize("any_server", names, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -35,18 +41,13 @@ def any_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """One server for all tests, which leave nothing behind in it but their files."""
-    yield from _serve(request.param, tmp_path_factory, pack=False)
-
-
-@pytest.fixture(scope="session")
-def any_pack_server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """The same with the node pack; of a real one that lacks it, nothing can be asked."""
-    for server in _serve(request.param, tmp_path_factory, pack=True):
-        if server.get(SNAPSHOT_PATH).status_code != 200:
-            pytest.skip(f"the ComfyUI at {server.url} has no node pack: link comfy_node into it")
-        yield server
+    if REAL_URL:
+        yield _describe(REAL_URL, Path(REAL_OUTPUT) if REAL_OUTPUT else None)
+        return
+    version, _, pack = request.param.partition("-")
+    output_dir = tmp_path_factory.mktemp("output")
+    with Simulator(output_dir, version=version, pack=bool(pack)) as simulator:
+        yield _describe(simulator.url, output_dir)
 
 
 @pytest.fixture
@@ -58,25 +59,16 @@ def server(any_server: Server) -> Iterator[Server]:
 
 
 @pytest.fixture
-def pack_server(any_pack_server: Server) -> Iterator[Server]:
-    """A server with the node pack, idle before and after the test."""
-    any_pack_server.quieten()
-    yield any_pack_server
-    any_pack_server.quieten()
-
-
-def _serve(
-    version: str, tmp_path_factory: pytest.TempPathFactory, *, pack: bool
-) -> Iterator[Server]:
-    if REAL_URL:
-        yield _describe(REAL_URL, Path(REAL_OUTPUT) if REAL_OUTPUT else None)
-        return
-    output_dir = tmp_path_factory.mktemp("output")
-    with Simulator(output_dir, version=version, pack=pack) as simulator:
-        yield _describe(simulator.url, output_dir)
+def pack_server(server: Server) -> Server:
+    """A server with the node pack; a real one that lacks it cannot be asked."""
+    if not server.has_pack:
+        pytest.skip(f"the ComfyUI at {server.url} has no node pack: link comfy_node into it")
+    return server
 
 
 def _describe(url: str, output_dir: Path | None) -> Server:
     stats = requests.get(f"{url}/system_stats", timeout=DEADLINE_S).json()
     nodes = requests.get(f"{url}/object_info", timeout=DEADLINE_S).json()
-    return Server(url, stats["system"]["comfyui_version"], frozenset(nodes), output_dir)
+    has_pack = requests.get(url + SNAPSHOT_PATH, timeout=DEADLINE_S).status_code == 200
+    version = stats["system"]["comfyui_version"]
+    return Server(url, version, frozenset(nodes), output_dir, has_pack)

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import requests
 import websocket
 
+from comfy_node.contract import EVENT_PREFIX, NOTES, TAG_PROMPT_ID
+
 T = TypeVar("T")
 Event = tuple[str, dict[str, Any]]
 Graph = dict[str, dict[str, Any]]
@@ -42,7 +44,9 @@ class Listener:
         address = f"{url.replace('http', 'ws', 1)}/ws{query}"
         self._socket = websocket.create_connection(address, timeout=DEADLINE_S)
         self.client_id = client_id
+        #: What ComfyUI tells; the node pack's events are kept apart.
         self.events: list[Event] = []
+        self.pack_events: list[Event] = []
         self.previews: list[bytes] = []
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
@@ -63,7 +67,8 @@ class Listener:
         wanted = fields.items()
 
         def look() -> Event | None:
-            found = (e for e in list(self.events) if e[0] == name and wanted <= e[1].items())
+            events = self.events + self.pack_events
+            found = (e for e in events if e[0] == name and wanted <= e[1].items())
             return next(found, None)
 
         event = wait_until(look, f"the event {name} {fields}")
@@ -95,7 +100,9 @@ class Listener:
                     self.previews.append(message)
                     continue
                 event = json.loads(message)
-                self.events.append((event["type"], event["data"]))
+                of_pack = event["type"].startswith(EVENT_PREFIX)
+                kept = self.pack_events if of_pack else self.events
+                kept.append((event["type"], event["data"]))
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ class Server:
     nodes: frozenset[str]
     #: Where its files appear, if that can be read.
     output_dir: Path | None = None
+    #: The node pack is inside.
+    has_pack: bool = False
 
     @property
     def has_jobs_api(self) -> bool:
@@ -186,6 +195,14 @@ class Server:
             yield listener
         finally:
             listener.close()
+
+
+def as_sent(extra_data: dict[str, Any]) -> dict[str, Any]:
+    """`extra_data` as the client sent it, without what the node pack adds."""
+    sent = {key: value for key, value in extra_data.items() if key != NOTES}
+    pnginfo = dict(sent.pop("extra_pnginfo", {}))
+    pnginfo.pop(TAG_PROMPT_ID, None)
+    return sent | {"extra_pnginfo": pnginfo} if pnginfo else sent
 
 
 def fresh_prefix(kind: str) -> str:

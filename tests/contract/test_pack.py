@@ -10,7 +10,6 @@ import pytest
 
 from comfy_node.contract import (
     EVENT_END,
-    EVENT_PREFIX,
     EVENT_PROGRESS,
     EVENT_START,
     MAX_ENDED,
@@ -159,11 +158,7 @@ def test_ends_that_are_forgotten_make_the_answer_incomplete(pack_server: Server)
 
 def told_of(listener: Listener, prompt_id: str) -> list[tuple[str, dict[str, Any]]]:
     """The pack's events about a prompt."""
-    return [
-        (name, data)
-        for name, data in list(listener.events)
-        if name.startswith(EVENT_PREFIX) and data.get("prompt_id") == prompt_id
-    ]
+    return [event for event in list(listener.pack_events) if event[1]["prompt_id"] == prompt_id]
 
 
 def test_a_stranger_hears_start_progress_and_end_of_anybodys_prompt(pack_server: Server) -> None:
