@@ -83,6 +83,7 @@ def _files(left: dict[str, Any], key: str, lead: str) -> Iterator[str]:
     for file in left.pop(key):
         defects = "; ".join(safe(defect) for defect in file.get("defects", []))
         state = safe(file.get("state", "")) + (f": {defects}" if defects else "")
+        state += f" ({safe(file['by'])})" if file.get("by") else ""
         yield f"{lead}{safe(file.get('path', ''))}: {state}"
 
 

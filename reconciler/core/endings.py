@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.core.attribution import How
 from reconciler.core.case import Case, Decision, Stage, facts, file_facts
 from reconciler.core.evidence import Ending, EndKind, FileState, OutputFile, PromptEvidence
 from reconciler.core.jobs import FailureCode, Status
@@ -210,11 +211,21 @@ def tagged_success(case: Case) -> Decision | None:
     return Decision(
         Status.COMPLETED,
         "tagged_output",
-        "ComfyUI no longer knows the prompt, but whole outputs carry its tag",
+        f"ComfyUI no longer knows the prompt, but whole outputs {_proof(outputs)}",
         prompt_id=prompt.prompt_id,
         output_path=main.path,
         evidence=facts(prompt) | {"outputs": file_facts(outputs)},
     )
+
+
+def _proof(outputs: tuple[OutputFile, ...]) -> str:
+    """What the files prove it by; the weakest of them says how good that is."""
+    found = {output.by for output in outputs}
+    if f"by {How.NAME}" in found:
+        return "are named for it (a name alone: weaker evidence)"
+    if f"by {How.BARE_TAG}" in found:
+        return "carry its job id (without a prompt id: weaker evidence)"
+    return "carry its tag"
 
 
 def _is_checked(output: OutputFile) -> bool:

@@ -1,0 +1,433 @@
+"""Whose file is it: traps over a real database and real files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.comfyui.values import QueuedPrompt
+from reconciler.core.naming import NamePatterns
+from tests.integration.claims import (
+    P1,
+    P2,
+    P3,
+    STRANGE,
+    appears,
+    gif,
+    orphans,
+    owner,
+    picture,
+)
+from tests.integration.reconciling import Bench, error, listed, success
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture
+def bench(database: str, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(database, tmp_path)
+    yield bench
+    bench.close()
+
+
+def lost(bench: Bench, job: str, prompt_id: str = P1) -> None:
+    """ComfyUI ran the job's prompt and forgets it."""
+    bench.server.run(prompt_id, job_id=job)
+    bench.run_pass()
+    bench.server.forget(prompt_id)
+
+
+def defects(bench: Bench, job: str) -> str:
+    return bench.row(job)["error"] or ""
+
+
+@pytest.mark.parametrize("tag", [STRANGE, None])
+def test_a_fresh_database_over_an_old_directory(bench: Bench, tag: str | None) -> None:
+    """Its ids start again, and the directory is full of files that carry those ids."""
+    old = [picture(bench, f"old_{n}.png", str(n), tag, age_s=DAY_S) for n in (1, 2, 3)]
+    job = bench.insert()
+    assert job == "1"
+    bench.passes(3)
+    assert bench.says(job) == ("queued", None)
+    lost(bench, job)
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "lost")
+    assert [owner(bench, path) for path in old] == [None] * 3
+    assert orphans(bench) == [path.name for path in old]
+
+
+def test_a_stranger_writes_with_the_same_ids_into_the_same_directory(bench: Bench) -> None:
+    """Another database's job 1 is written while ours runs: its prompt is none of ours."""
+    job = bench.insert()
+    bench.server.run(P1, job_id=job)
+    bench.run_pass()
+    theirs = picture(bench, "theirs.png", job, STRANGE)
+    bench.server.forget(P1)
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "lost")
+    assert owner(bench, theirs) is None
+    assert orphans(bench) == ["theirs.png"]
+
+
+def test_the_tag_of_an_input_never_reaches_a_claim(bench: Bench, tmp_path: Path) -> None:
+    """A picture that job 1 saved is the input of job 2, which saves its own with its own tag."""
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    made = picture(bench, "a.png", first, P1)
+    bench.server.end(P1, success(listed("a.png")))
+    bench.passes(2)
+    shutil.copy(made, tmp_path / "input.png")
+    mine = picture(bench, "b.png", second, P2)
+    files = (listed("b.png"), listed("input.png", type="input"), listed("a.png", type="temp"))
+    bench.server.end(P2, success(*files))
+    bench.passes(2)
+    assert bench.says(second) == ("completed", None)
+    assert bench.row(second)["output_path"] == str(mine)
+    assert [o.path for o in bench.store.outputs.of_job(second)] == [mine]
+    assert owner(bench, made) == first
+
+
+def test_an_old_file_that_is_copied_into_the_directory_is_not_the_new_jobs(bench: Bench) -> None:
+    old = picture(bench, "old.png", "1", STRANGE, age_s=DAY_S)
+    job = bench.insert()
+    lost(bench, job)
+    appears(bench, Path(shutil.copy(old, old.with_name("copied.png"))))
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "lost")
+
+
+def test_two_jobs_with_one_prefix(bench: Bench) -> None:
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    one, two = picture(bench, "out_00001_.png"), picture(bench, "out_00002_.png")
+    bench.server.end(P2, success(listed("out_00002_.png")))
+    bench.server.end(P1, success(listed("out_00001_.png")))
+    bench.passes(2)
+    assert bench.says(first) == bench.says(second) == ("completed", None)
+    assert (owner(bench, one), owner(bench, two)) == (first, second)
+
+
+def test_a_late_file_of_an_earlier_attempt_is_no_proof_of_the_later(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.end(P1, error())
+    bench.passes(2)
+    bench.sql("update production_jobs set status = 'queued', comfyui_job_id = %s", P2)
+    bench.server.run(P2, job_id=job)
+    bench.run_pass()
+    late = picture(bench, "late.png", job, P1)
+    bench.server.forget(P2)
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "lost")
+    assert owner(bench, late) == job, "it is this job's all the same, and no orphan"
+    assert bench.store.outputs.known([late])[late].prompt_id == P1
+
+
+def test_a_file_that_two_jobs_list_is_neithers_and_both_say_so(bench: Bench) -> None:
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    path = picture(bench, "a.png")
+    for prompt_id in (P1, P2):
+        bench.server.end(prompt_id, success(listed("a.png")))
+    bench.passes(4)
+    for job, other, prompt in ((first, second, P2), (second, first, P1)):
+        assert bench.says(job) == ("failed", "invalid_output")
+        assert f"{prompt} of job {other}" in defects(bench, job)
+        assert "nothing in it tells whose it is" in defects(bench, job)
+    assert owner(bench, path) is None
+    assert orphans(bench) == ["a.png"]
+
+
+def test_the_tag_tells_which_of_two_wrote_last(bench: Bench) -> None:
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    path = picture(bench, "a.png", second, P2)
+    for prompt_id in (P1, P2):
+        bench.server.end(prompt_id, success(listed("a.png")))
+    bench.passes(4)
+    assert bench.says(first) == ("failed", "invalid_output")
+    assert f"a.png: overwritten by prompt {P2}" in defects(bench, first)
+    assert bench.says(second) == ("completed", None)
+    assert owner(bench, path) == second
+    assert orphans(bench) == []
+
+
+def test_time_tells_which_of_two_wrote_last(bench: Bench) -> None:
+    """The application moved the first file away, and the second prompt took its name."""
+    now = bench.store.jobs.now()
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    path = picture(bench, "a.png", age_s=60.0)
+    file = listed("a.png")
+    bench.server.end(P1, success(file, started_at=now - 300, ended_at=now - 200))
+    bench.server.end(P2, success(file, started_at=now - 100, ended_at=now - 59))
+    bench.passes(4)
+    assert bench.says(first) == ("failed", "invalid_output")
+    assert bench.says(second) == ("completed", None)
+    assert owner(bench, path) == second
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_an_earlier_prompt_wrote_stays_its_own(bench: Bench, whole: bool) -> None:
+    """All of the prompt is cached, or only this node of it."""
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    path = picture(bench, "a.png", first, P1)
+    bench.server.end(P1, success(listed("a.png")))
+    reused = replace(listed("a.png"), reused=True)
+    more = () if whole else (bench.image("own.png"),)
+    bench.server.end(P2, success(reused, *more, cached=whole))
+    bench.passes(3)
+    assert bench.says(first) == bench.says(second) == ("completed", None)
+    assert owner(bench, path) == first
+    assert [o.path.name for o in bench.store.outputs.of_job(second)] == [] if whole else ["own.png"]
+    told = bench.store.jobs.story(second)[-1].event.evidence["outputs"]
+    assert "from the cache: an earlier prompt's" in str(told)
+
+
+def test_a_strange_prompt_overwrote_the_file_later(bench: Bench) -> None:
+    now = bench.store.jobs.now()
+    job = bench.insert(comfyui_job_id=P1)
+    path = picture(bench, "a.png", "7", STRANGE)
+    ended = success(listed("a.png"), started_at=now - 300, ended_at=now - 200)
+    bench.server.end(P1, ended)
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "invalid_output")
+    assert f"overwritten by prompt {STRANGE}" in defects(bench, job)
+    assert owner(bench, path) is None
+    assert orphans(bench) == ["a.png"]
+
+
+def test_a_stale_tag_that_the_application_sent_again_is_no_contradiction(bench: Bench) -> None:
+    """Without the pack nobody replaces it: history knows better than the tag."""
+    now = bench.store.jobs.now()
+    job = bench.insert(comfyui_job_id=P1)
+    path = picture(bench, "a.png", "7", STRANGE)
+    bench.server.end(P1, success(listed("a.png"), started_at=now - 9, ended_at=now + 1))
+    bench.passes(2)
+    assert bench.says(job) == ("completed", None)
+    assert owner(bench, path) == job
+
+
+def test_a_prompt_of_ours_that_still_runs_overwrote_the_file(bench: Bench) -> None:
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    bench.server.run(P2)
+    bench.run_pass()
+    path = picture(bench, "a.png", second, P2)
+    bench.server.end(P1, success(listed("a.png")))
+    bench.passes(4)
+    assert bench.says(first) == ("failed", "invalid_output")
+    bench.server.end(P2, success(listed("a.png")))
+    bench.passes(2)
+    assert bench.says(second) == ("completed", None)
+    assert owner(bench, path) == second
+
+
+def test_a_follow_ups_file_may_carry_the_first_prompts_tag(bench: Bench) -> None:
+    """A batch manager opens the file in its first prompt and closes it in its last."""
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1, job_id=job)
+    bench.server.pending = [QueuedPrompt(P2, 2.0, job_id=job)]
+    bench.run_pass()
+    path = picture(bench, "a.png", job, P1)
+    bench.server.end(P1, success(), job_id=job)
+    bench.server.end(P2, success(listed("a.png")), job_id=job)
+    bench.passes(3)
+    assert bench.says(job) == ("completed", None)
+    assert owner(bench, path) == job
+
+
+def test_a_prompt_without_a_job_id_tags_its_files_with_its_own(bench: Bench) -> None:
+    """The pack's tag for a prompt that names no job: the row knows the prompt."""
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1)
+    bench.run_pass()
+    path = picture(bench, "a.png", None, P1)
+    bench.server.forget(P1)
+    bench.passes(4)
+    assert bench.says(job) == ("completed", None)
+    assert owner(bench, path) == job
+
+
+def test_a_tag_whose_job_and_prompt_do_not_belong_together_is_nobodys(bench: Bench) -> None:
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    for prompt_id, job in ((P1, first), (P2, second)):
+        bench.server.run(prompt_id)
+        bench.run_pass()
+        bench.server.forget(prompt_id)
+    path = picture(bench, "a.png", first, P2)
+    bench.passes(4)
+    assert bench.says(first) == bench.says(second) == ("failed", "lost")
+    assert owner(bench, path) is None
+    assert orphans(bench) == ["a.png"]
+
+
+def test_a_bare_job_id_is_called_weaker(bench: Bench) -> None:
+    job = bench.insert()
+    lost(bench, job)
+    picture(bench, "a.png", job)
+    bench.passes(4)
+    assert bench.says(job) == ("completed", None)
+    assert "weaker" in bench.store.jobs.story(job)[-1].event.reason
+
+
+def test_a_bare_job_id_in_what_another_prompt_lists_is_no_claim(bench: Bench) -> None:
+    first, second = bench.insert(), bench.insert(comfyui_job_id=P2)
+    lost(bench, first)
+    path = picture(bench, "a.png", first)
+    bench.server.end(P2, success(listed("a.png")))
+    bench.passes(4)
+    assert bench.says(first) == ("failed", "lost")
+    assert bench.says(second) == ("completed", None)
+    assert owner(bench, path) == second
+
+
+def test_a_gif_is_found_through_its_picture(bench: Bench) -> None:
+    job = bench.insert()
+    bench.server.run(P1, job_id=job)
+    bench.run_pass()
+    still, moving = picture(bench, "clip_00001.png", job, P1), gif(bench, "clip_00001.gif")
+    bench.server.forget(P1)
+    bench.passes(4)
+    assert bench.says(job) == ("completed", None)
+    assert bench.row(job)["output_path"] == str(moving)
+    assert (owner(bench, still), owner(bench, moving)) == (job, job)
+    assert "saved along with clip_00001.png" in str(bench.store.jobs.story(job)[-1].event.evidence)
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_the_first_frame_of_a_video_that_was_not_written_is_no_proof(
+    bench: Bench, moving: bool
+) -> None:
+    """ComfyUI was killed while it encoded: the picture is whole and tagged, the video is not."""
+    job = bench.insert()
+    bench.server.run(P1, job_id=job)
+    bench.run_pass()
+    picture(bench, "clip_00001.png", job, P1)
+    if moving:
+        gif(bench, "clip_00001.gif", whole=False)
+    bench.server.forget(P1)
+    bench.passes(6)
+    assert bench.says(job) == ("failed", "lost")
+    partial = bench.store.jobs.story(job)[-1].event.evidence["partial_files"]
+    assert len(partial) == 1 + moving
+
+
+def test_siblings_of_a_listed_file_are_the_jobs_whenever_they_are_seen(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    silent = picture(bench, "clip_00001.png", color="red")
+    bench.image("clip_00001-audio.png")
+    bench.server.end(P1, success(listed("clip_00001-audio.png")))
+    bench.passes(3)
+    late = gif(bench, "clip_00001.gif")
+    assert bench.says(job) == ("completed", None)
+    assert (owner(bench, silent), owner(bench, late)) == (job, job)
+    assert orphans(bench) == []
+
+
+def test_a_sibling_with_a_tag_of_its_own_is_not_swallowed(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    theirs = picture(bench, "clip_00001.png", "9", STRANGE)
+    gif(bench, "clip_00001.gif")
+    bench.server.end(P1, success(listed("clip_00001.gif")))
+    bench.passes(3)
+    assert bench.says(job) == ("completed", None)
+    assert owner(bench, theirs) is None
+    assert orphans(bench) == ["clip_00001.png"]
+
+
+def test_files_of_a_job_that_failed_are_no_orphans(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1)
+    bench.run_pass()
+    before = picture(bench, "before.png", job, P1)
+    bench.server.end(P1, replace(error(), files=(listed("listed.png"),)))
+    mine = picture(bench, "listed.png")
+    bench.passes(2)
+    assert bench.says(job) == ("failed", "execution_error")
+    assert (owner(bench, before), owner(bench, mine)) == (job, job)
+    assert orphans(bench) == []
+
+
+def test_what_an_open_job_may_yet_have_is_no_orphan(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1)
+    bench.run_pass()
+    picture(bench, "tagged.png", job, P1)
+    picture(bench, "bare.png", job)
+    picture(bench, "clip_00001.png", job, P1)
+    gif(bench, "clip_00001.gif")
+    picture(bench, "nothing.png")
+    assert orphans(bench) == ["nothing.png"]
+
+
+@pytest.fixture
+def named(bench: Bench) -> Bench:
+    """Names say whose the files are."""
+    pattern = r"(.*/)?job-(?P<job_id>[0-9]+)_.*"
+    bench.gatherer.servers["gpu"].book._patterns = NamePatterns([pattern])
+    return bench
+
+
+def test_a_name_attributes_where_nothing_else_speaks(named: Bench) -> None:
+    job = named.insert()
+    lost(named, job)
+    path = picture(named, f"x/job-{job}_1.png")
+    named.passes(4)
+    assert named.says(job) == ("completed", None)
+    assert owner(named, path) == job
+    assert "weaker" in named.store.jobs.story(job)[-1].event.reason
+
+
+@pytest.mark.parametrize(
+    ("tag_job", "tag_prompt", "age_s"),
+    [("1", STRANGE, 0.0), ("77", None, 0.0), (None, STRANGE, 0.0), (None, None, DAY_S)],
+)
+def test_a_name_alone_against_other_evidence_is_nothing(
+    named: Bench, tag_job: str | None, tag_prompt: str | None, age_s: float
+) -> None:
+    job = named.insert()
+    lost(named, job)
+    path = picture(named, f"job-{job}_1.png", tag_job, tag_prompt, age_s=age_s)
+    named.passes(4)
+    assert named.says(job) == ("failed", "lost")
+    assert owner(named, path) is None
+
+
+def test_a_name_does_not_take_what_another_prompt_lists(named: Bench) -> None:
+    first, second = named.insert(), named.insert(comfyui_job_id=P2)
+    lost(named, first)
+    path = picture(named, f"job-{first}_1.png")
+    named.server.end(P2, success(listed(path.name)))
+    named.passes(4)
+    assert named.says(first) == ("failed", "lost")
+    assert owner(named, path) == second
+
+
+def test_a_tag_node_that_is_a_relic_links_nothing(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1)
+    bench.run_pass()
+    now = bench.store.jobs.now()
+    relic = QueuedPrompt(P2, 2.0, job_id=job, job_id_from="node", created_at=now)
+    follow_up = replace(relic, prompt_id=P3, first_prompt_id=P2)
+    bench.server.pending = [relic, follow_up]
+    bench.passes(3)
+    assert [p.prompt_id for p in bench.store.views.prompts(job)] == [P1]
+    notes = [e.event.reason for e in bench.store.jobs.story(job) if e.event.kind == "note"]
+    assert len(notes) == 2, "each is told once"
+    assert all("the job has a prompt of its own" in reason for reason in notes)
+    theirs = picture(bench, "theirs.png", job, P2)
+    bench.server.forget(P1)
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "lost")
+    assert owner(bench, theirs) is None
+    view = bench.store.views.one(job)
+    assert view is not None and "note" not in (view.reason or "")
+
+
+def test_a_tag_node_links_the_only_prompt_of_a_row_that_waits_for_one(bench: Bench) -> None:
+    job = bench.insert()
+    now = bench.store.jobs.now()
+    first = QueuedPrompt(P1, 1.0, job_id=job, job_id_from="node", created_at=now)
+    bench.server.pending = [first, replace(first, prompt_id=P2, first_prompt_id=P1)]
+    bench.passes(2)
+    assert [p.prompt_id for p in bench.store.views.prompts(job)] == [P1, P2]
+    assert bench.row(job)["comfyui_job_id"] == P1
