@@ -47,20 +47,23 @@ def settings_problems(error: SettingsError) -> Iterator[Finding]:
 def check_stall(settings: Settings) -> Iterator[Finding]:
     """What a prompt that hangs will be known by.
 
-    ComfyUI sends progress to the client that submitted a prompt, and to all only where there was
-    none. So of another client's prompt nothing is ever heard, and silence proves nothing.
+    The node pack tells of every prompt. Without it ComfyUI sends progress to the client that
+    submitted a prompt, and to all only where there was none: of another client's prompt nothing is
+    ever heard, and silence proves nothing. Neither does a dead worker show itself then.
     """
     stall = settings.stall
+    silence = f"after {stall.no_progress_s:g} s of silence"
     budget = (
         f"when its runtime budget is over ({stall.budget.base_s:g} s +"
         f" {stall.budget.per_frame_s:g} s per frame)"
     )
-    what = "stall detection"
-    if not settings.comfyui.socket:
-        yield ok(what, f"comfyui.socket is off: a prompt counts as stalled only {budget}")
-        return
+    heard = "with the node pack in ComfyUI"
+    if settings.comfyui.socket:
+        heard += ", or submitted without client_id"
+    else:
+        heard += " (comfyui.socket is off)"
     yield ok(
-        what,
-        f"a prompt without client_id counts as stalled after {stall.no_progress_s:g} s of silence;"
-        f" one that another client submits shows us no progress, so only {budget}",
+        "stall detection",
+        f"{heard}, a prompt counts as stalled {silence}; one of another client without the pack"
+        f" shows us no progress, and a dead worker no sign, so only {budget}",
     )

@@ -61,12 +61,13 @@ def test_what_a_hang_is_known_by() -> None:
     changed = settings(stall={"no_progress_s": 600, "budget": {"base_s": 60, "per_frame_s": 20}})
     (finding,) = check_stall(changed)
     assert finding.level is Level.OK
-    assert "without client_id counts as stalled after 600 s of silence" in finding.detail
-    assert "another client submits shows us no progress" in finding.detail
+    assert "with the node pack in ComfyUI, or submitted without client_id" in finding.detail
+    assert "counts as stalled after 600 s of silence" in finding.detail
+    assert "one of another client without the pack shows us no progress" in finding.detail
     assert "60 s + 20 s per frame" in finding.detail
 
 
-def test_without_a_websocket_the_budget_is_all() -> None:
+def test_without_a_websocket_the_pack_alone_tells() -> None:
     (finding,) = check_stall(settings(comfyui={"socket": False}))
-    assert "comfyui.socket is off" in finding.detail
-    assert "of silence" not in finding.detail
+    assert "with the node pack in ComfyUI (comfyui.socket is off), a prompt" in finding.detail
+    assert "client_id" not in finding.detail
