@@ -35,6 +35,10 @@ class Background:
             self._changed.notify_all()
             return True
 
+    def is_empty(self) -> bool:
+        """Whether no task waits."""
+        return not self._tasks
+
     def wait_idle(self, timeout_s: float) -> bool:
         """Whether all that was submitted was done within `timeout_s` seconds."""
         with self._changed:

@@ -36,7 +36,9 @@ class Broadcaster:
         self._closed = False
 
     def start(self, running: Running) -> None:
-        """A prompt has started."""
+        """A prompt has started, which is news enough: its progress may follow a while later."""
+        with self._changed:
+            self._free_at[running.prompt_id] = time.monotonic() + 1 / PROGRESS_PER_S
         data = {"prompt_id": running.prompt_id, "job_id": running.job_id, "at": running.since}
         self._tell((EVENT_START, data))
 
@@ -46,9 +48,8 @@ class Broadcaster:
         with self._changed:
             running = self._news.pop(prompt_id, None)
             self._free_at.pop(prompt_id, None)
-        if running is not None:
-            self._tell(self._progress(running))
-        self._tell((EVENT_END, data))
+        last = [] if running is None else [self._progress(running)]
+        self._tell(*last, (EVENT_END, data))
 
     def progress(self, running: Running) -> None:
         """A prompt's node or step changed."""
@@ -75,9 +76,9 @@ class Broadcaster:
         if thread is not None:
             thread.join(timeout_s)
 
-    def _tell(self, message: tuple[str, dict[str, Any]]) -> None:
+    def _tell(self, *messages: tuple[str, dict[str, Any]]) -> None:
         with self._changed:
-            self._waiting.append(message)
+            self._waiting.extend(messages)
             self._wake()
 
     def _wake(self) -> None:
@@ -110,11 +111,18 @@ class Broadcaster:
                 if messages:
                     self._busy = True
                     return messages
-                self._wakes_at = min((self._free_at[each] for each in self._news), default=_NEVER)
+                self._wakes_at = self._next_progress(now)
                 wait_s = None if self._wakes_at == _NEVER else self._wakes_at - now
                 self._changed.wait(wait_s)
                 self._wakes_at = 0.0
             return []
+
+    def _next_progress(self, now: float) -> float:
+        """When to look again: also for prompts without news, which then need wake nobody."""
+        return min(
+            (at for prompt_id, at in self._free_at.items() if at > now or prompt_id in self._news),
+            default=_NEVER,
+        )
 
     def _due(self, now: float) -> list[tuple[str, dict[str, Any]]]:
         messages = list(self._waiting)

@@ -8,12 +8,13 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from .contract import DIGESTS
 from .manifest import encode, path_of
-from .manifest_files import ManifestFolder, Written, is_regular
+from .manifest_files import ManifestFolder, Written, is_regular, sync
 
 #: Bytes between two pauses: a few milliseconds' work.
 CHUNK_BYTES = 2**20
@@ -24,9 +25,14 @@ _REMEMBERED = 512
 class Digester:
     """Adds digests to manifests."""
 
-    def __init__(self, folder: ManifestFolder, stop: threading.Event) -> None:
+    def __init__(
+        self, folder: ManifestFolder, stop: threading.Event, is_last: Callable[[], bool]
+    ) -> None:
+        """`is_last`: whether nothing waits behind, so that many prompts cost one fsync of the
+        folder."""
         self._folder = folder
         self._stop = stop
+        self._is_last = is_last
         self._known: OrderedDict[tuple[str, int, int], str] = OrderedDict()
 
     def finish(self, manifest: dict[str, Any], written: Written) -> None:
@@ -36,18 +42,19 @@ class Digester:
         """
         root = os.path.realpath(self._folder.root)
         outputs = manifest["outputs"] or []
-        with_size = [output for output in outputs if output["size_bytes"] is not None]
-        paths = [path_of(output, root) for output in with_size]
-        for path in [*dict.fromkeys(paths), written.path, os.path.dirname(written.path)]:
+        for output in outputs:
+            path = path_of(output, root) if output["size_bytes"] is not None else None
             if path is not None and not self._stop.is_set():
-                _sync(path)
-        for output, path in zip(with_size, paths, strict=True):
-            if path is not None:
+                sync(path)
                 output["digest"] = self._digest(path, output["size_bytes"], output["mtime_ns"])
-        if any(output["digest"] for output in with_size) and not self._stop.is_set():
-            again = self._folder.rewrite(written, encode(manifest))
-            if again is not None:
-                _sync(again.path)
+        if self._stop.is_set():
+            return
+        if any(output["digest"] for output in outputs):
+            self._folder.rewrite(written, encode(manifest))
+        else:
+            sync(written.path)
+        if self._is_last():
+            sync(os.path.dirname(written.path))
 
     def _digest(self, path: str, size_bytes: int, mtime_ns: int) -> str | None:
         key = (path, size_bytes, mtime_ns)
@@ -97,13 +104,3 @@ def new_digest() -> tuple[str, Any]:
 def _is(found: os.stat_result, size_bytes: int, mtime_ns: int) -> bool:
     same = found.st_size == size_bytes and found.st_mtime_ns == mtime_ns
     return same and is_regular(found)
-
-
-def _sync(path: str) -> None:
-    """Onto the disk. Not every system can do that with a folder, or with a file that is read."""
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

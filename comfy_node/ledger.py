@@ -13,6 +13,8 @@ from .contract import MAX_ENDED, expected_frames
 #: Prompts whose submission is remembered.
 MAX_SUBMITTED = 20_000
 
+#: Follow-ups of one prompt that are remembered.
+MAX_FOLLOWERS = 1000
 #: Steps beyond this are nonsense, as are NaN and infinity, which JSON does not know.
 _LARGEST = 1e15
 
@@ -43,6 +45,8 @@ class Running:
     has_states: bool = False
     #: Numbers of frames that Expect Frames nodes promised when they ran.
     promised: set[int] = field(default_factory=set)
+    #: Prompts that its nodes queued.
+    followed_by: list[str] = field(default_factory=list)
     #: Out of ComfyUI's own list of running prompts, its manifest not yet in place.
     ending: bool = False
 
@@ -103,9 +107,12 @@ class Ledger:
         self._workers: list[threading.Thread] = []
         self._submitted: OrderedDict[str, float] = OrderedDict()
 
-    def submit(self, prompt_id: str) -> None:
-        """A prompt is put into the queue."""
+    def submit(self, prompt_id: str, after: str | None = None) -> None:
+        """A prompt is put into the queue; `after` is the prompt whose node does that."""
         with self._lock:
+            before = self._running.get(after) if after is not None else None
+            if before is not None and len(before.followed_by) < MAX_FOLLOWERS:
+                before.followed_by.append(prompt_id)
             self._submitted[prompt_id] = time.time()
             self._submitted.move_to_end(prompt_id)
             while len(self._submitted) > MAX_SUBMITTED:

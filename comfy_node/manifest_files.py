@@ -63,7 +63,7 @@ class ManifestFolder:
             return self._place(path, content)
 
     def rewrite(self, written: Written, content: bytes) -> Written | None:
-        """Puts a manifest in place of that very file; None where it is there no more."""
+        """Puts a manifest, synced, in place of that very file; None where it is there no more."""
         with suppress(FileNotFoundError):
             return self._place(written.path, content, instead_of=written)
         return None
@@ -76,6 +76,8 @@ class ManifestFolder:
             with open(temporary, "xb") as file:
                 file.write(content)
                 file.flush()
+                if instead_of is not None:
+                    os.fsync(file.fileno())
                 identity = _identity(os.fstat(file.fileno()))
             with self._placing:
                 if instead_of is not None and _identity(os.stat(path)) != instead_of.identity:
@@ -147,6 +149,16 @@ def _delete(path: str) -> bool:
 
 def _identity(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def sync(path: str) -> None:
+    """Onto the disk. Not every system can do that with a folder, or with a file that is read."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def is_regular(found: os.stat_result) -> bool:

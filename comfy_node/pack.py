@@ -56,7 +56,7 @@ class Pack:
         self.broadcaster = Broadcaster(lambda name, data: send(name, data, None), self.ledger)
         self._files = Background("reconciler-files", limit=1024)
         self._digests = Background("reconciler-digests", limit=_MAX_DIGESTS)
-        self._digester = Digester(self.folder, self._digests.closing)
+        self._digester = Digester(self.folder, self._digests.closing, self._digests.is_empty)
         self.removals = Removals(self.queue, self.removed)
         self._undo: list[Callable[[], None]] = []
         self._ends = 0
