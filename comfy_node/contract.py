@@ -27,7 +27,6 @@ null, times are seconds since the epoch by ComfyUI's clock:
     output_nodes   [node id]: the output nodes that were to run
     graph_nodes    how many nodes the graph has
     expected_frames  what an Expect Frames node promised
-    first_prompt_id  of a follow-up: the prompt with which the chain began
     followed_by    [prompt id]: follow-ups that this prompt's nodes queued (a batch manager's next)
 
 **Snapshot.** GET SNAPSHOT_PATH?boot=<boot id>&since=<cursor> answers, read under the queue's lock:

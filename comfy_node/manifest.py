@@ -97,6 +97,7 @@ def base(item: Item, boot_id: str, kind: str, ended_at: float) -> dict[str, Any]
         "output_nodes": item.output_nodes,
         "graph_nodes": len(item.graph),
         "expected_frames": None,
+        "followed_by": [],
     }
 
 

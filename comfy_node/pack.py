@@ -18,7 +18,7 @@ from .ledger import Ledger, Running
 from .manifest import Item
 from .manifest_files import ManifestFolder, Written
 from .removals import Removals
-from .tags import tag_item
+from .tags import prompt_tag_of, tag_item
 
 #: Prompts that wait for their digests; beyond it a manifest stays without, and is valid.
 _MAX_DIGESTS = 256
@@ -83,8 +83,9 @@ class Pack:
     def submitted(self, item: Any) -> Any:
         """A prompt on its way into the queue: the item that is to be put there."""
         was_known = self.ledger.submitted_at
+        before = prompt_tag_of(Item.of(item).extra_data)
         item = tag_item(item, lambda prompt_id: was_known(prompt_id) is not None)
-        self.ledger.submit(Item.of(item).prompt_id)
+        self.ledger.submit(item[1], after=before if before != item[1] else None)
         return item
 
     def started(self, taken: Any) -> None:
@@ -161,6 +162,7 @@ class Pack:
                 "started_at": running.since,
                 "nodes": manifest.timings(running, seconds),
                 "expected_frames": running.expected_frames(),
+                "followed_by": running.followed_by,
             }
         written = self._write(told)
         if written is not None:

@@ -82,6 +82,12 @@ def job_id_of(extra_data: object) -> str | None:
     return direct if direct is not None else tag_text(in_tag)
 
 
+def prompt_tag_of(extra_data: dict[str, Any]) -> str | None:
+    """The prompt id that a prompt in the queue carries; not its own on a batch manager's."""
+    pnginfo = extra_data.get(PNGINFO)
+    return tag_text(pnginfo.get(TAG_PROMPT_ID)) if isinstance(pnginfo, dict) else None
+
+
 def notes_of(extra_data: object) -> dict[str, str]:
     """The notes of `extra_data` that are well formed. A client may have sent anything there."""
     notes = extra_data.get(NOTES) if isinstance(extra_data, dict) else None
