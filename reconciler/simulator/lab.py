@@ -35,6 +35,12 @@ def tone(run: Run, node_id: str, inputs: Inputs) -> Result:
     return Result((Sound(inputs["seconds"], inputs["hertz"]),))
 
 
+def linger(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """Hands pictures on after a while."""
+    run.pause(inputs["seconds"])
+    return Result((inputs["images"],))
+
+
 def raise_error(run: Run, node_id: str, inputs: Inputs) -> Result:
     """Raises."""
     raise NodeFailed("RuntimeError", inputs["message"])
@@ -78,6 +84,7 @@ def crash_after_save(run: Run, node_id: str, inputs: Inputs) -> Result:
 LAB_NODES = {
     "SlowNoise": slow_noise,
     "Tone": tone,
+    "Linger": linger,
     "RaiseError": raise_error,
     "OutOfMemory": out_of_memory,
     "Hang": hang,

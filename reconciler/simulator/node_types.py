@@ -81,6 +81,7 @@ _LAB_TYPES: Mapping[str, NodeType] = {
         ("AUDIO",),
         module=_LAB,
     ),
+    "Linger": _passing(seconds=Input("FLOAT", 1.0, minimum=0)),
     "RaiseError": _passing(message=Input("STRING", "the lab says no")),
     "OutOfMemory": _passing(),
     "Hang": _passing(),

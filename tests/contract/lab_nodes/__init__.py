@@ -6,11 +6,12 @@ torch and ComfyUI. The simulator has nodes of the same names, inputs and effects
 
 from .endings import CrashAfterSave, Hang, KillWorker, OutOfMemory, RaiseError
 from .follow_ups import QueueFollowUp
-from .sources import SlowNoise, Tone
+from .sources import Linger, SlowNoise, Tone
 
 NODE_CLASS_MAPPINGS = {
     "SlowNoise": SlowNoise,
     "Tone": Tone,
+    "Linger": Linger,
     "RaiseError": RaiseError,
     "OutOfMemory": OutOfMemory,
     "Hang": Hang,

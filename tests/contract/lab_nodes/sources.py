@@ -1,4 +1,4 @@
-"""Pictures and sound out of nothing."""
+"""Pictures and sound out of nothing, and time that passes."""
 
 from __future__ import annotations
 
@@ -78,6 +78,24 @@ class Tone:
         times = torch.arange(round(seconds * rate), dtype=torch.float32) / rate
         wave = 0.25 * torch.sin(2 * math.pi * hertz * times)
         return ({"waveform": wave[None, None, :], "sample_rate": rate},)
+
+
+class Linger:
+    """Hands pictures on after so many seconds."""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        seconds = ("FLOAT", {"default": 1.0, "min": 0.0, "max": 3600.0})
+        return {"required": {"images": ("IMAGE",), "seconds": seconds}}
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "run"
+    CATEGORY = "lab"
+
+    def run(self, images: Any, seconds: float) -> tuple[Any]:
+        """The pictures, unchanged."""
+        _wait(seconds)
+        return (images,)
 
 
 def _wait(seconds: float) -> None:

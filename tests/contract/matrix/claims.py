@@ -31,10 +31,10 @@ def relic(prefix: str, job_id: str, *, tag_node: bool) -> Graph:
 
 def submit_relic(stage: Stage, prefix: str, job_id: str) -> str:
     """Somebody else submits it; returns the prompt id. Without the pack there is no Tag node, and
-    the id stands in `extra_pnginfo`, where frontends put what a workflow carries along."""
+    the id only stands in the workflow that a frontend sends along."""
     graph = relic(prefix, job_id, tag_node=stage.pack)
-    told = {} if stage.pack else {"extra_pnginfo": {"job_id": job_id}}
-    return stage.submit(graph, **told)
+    workflow = {"nodes": [], "extra": {"job_id": job_id, "extra_pnginfo": {"job_id": job_id}}}
+    return stage.submit(graph, extra_pnginfo={"workflow": workflow})
 
 
 def wait_until_inspected(stage: Stage, prefix: str, number: int) -> dict[str, str | None]:

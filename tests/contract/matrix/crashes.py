@@ -25,7 +25,7 @@ def _killed_pending(stage: Stage) -> Sent:
 
 def _crashed(stage: Stage, *, named: bool) -> Sent:
     """Seen running, then the process kills itself right after its file was closed."""
-    graph = graphs.crash_after_save(stage.prefix("closed"), step_seconds=SEEN_S)
+    graph = graphs.crash_after_save(stage.prefix("closed"), step_seconds=2 * SEEN_S)
     sent = stage.send(graph, named=named)
     stage.wait_until_runs(sent)
     wait_until_dead(stage.ground)
@@ -112,7 +112,7 @@ CRASHES = (
              "Without the pack a zombie looks like a long job: only the runtime budget"
              " (`stall.budget`) ends it."),
     Scenario("hanging node", "A node never returns", _hang,
-             failed("stalled", "no sign of life"), failed("stalled", "budget"),
+             failed("stalled", "no progress", "Hang"), failed("stalled", "budget"),
              "Without the pack nobody hears the progress of another client's prompt, so silence"
              " says nothing."),
 )  # fmt: skip

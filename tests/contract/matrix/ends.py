@@ -10,7 +10,7 @@ from tests.contract.matrix.scenario import Says, Scenario, Sent, completed, fail
 from tests.contract.matrix.stage import Stage
 
 #: Long enough to be seen running, short enough to wait for its end.
-SEEN_S = 0.4
+SEEN_S = 0.6
 
 
 def _preview(stage: Stage) -> Sent:

@@ -229,7 +229,11 @@ def thresholds(ground: Ground) -> dict[str, Any]:
 
     A job with `frames` of 1 has a runtime budget of seconds, one without has minutes.
     """
-    limit_s = 3.0 * ground.patience
+    limit_s = 2.0 * ground.patience
     budget = {"base_s": limit_s, "per_frame_s": 1.0, "unknown_frames": 600}
-    stall = {"no_progress_s": limit_s, "startup_grace_s": 0.5, "budget": budget}
-    return {**{k: v for k, v in QUICK.items() if k != "stall"}, "stall": stall}
+    return {
+        **QUICK,
+        "reconcile": {"interval_s": 0.3},
+        "stall": {"no_progress_s": limit_s, "startup_grace_s": 0.5, "budget": budget},
+        "lost": {"confirmations": 3, "grace_s": 1.0, "restart_grace_s": 0.5},
+    }
