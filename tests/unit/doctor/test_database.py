@@ -56,7 +56,7 @@ WHOLE = [{"name": "events", "lacking": []}, {"name": "migrations", "lacking": []
 
 
 def schema(
-    revision: str | None = "0001",
+    revision: str | None = "0002",
     tables: list[dict[str, Any]] | None = None,
     **rights: bool,
 ) -> Finding:
@@ -71,7 +71,7 @@ def test_a_schema_that_is_up_to_date_needs_no_right_to_create() -> None:
 def test_an_empty_schema_is_filled() -> None:
     finding = schema(None, [])
     assert finding.level is Level.OK
-    assert "`reconciler run` brings it to 0001" in finding.detail
+    assert "`reconciler run` brings it to 0002" in finding.detail
 
 
 def test_a_schema_that_may_not_be_filled() -> None:
