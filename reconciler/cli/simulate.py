@@ -26,6 +26,9 @@ def simulate(
     pack: Annotated[
         bool, typer.Option("--pack/--no-pack", help="With the node pack installed, or without.")
     ] = True,
+    disable_metadata: Annotated[
+        bool, typer.Option("--disable-metadata", help="ComfyUI's own savers write no tags.")
+    ] = False,
     speed: Annotated[
         float, typer.Option(min=0.01, help="How much faster than usual it works.")
     ] = 1.0,
@@ -44,6 +47,7 @@ def simulate(
         version=version_of_comfyui,
         pack=pack,
         speed=speed,
+        metadata=not disable_metadata,
     )
 
 

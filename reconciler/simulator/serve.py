@@ -16,14 +16,29 @@ log = structlog.get_logger(__name__)
 
 
 def serve(
-    *, output_dir: Path, host: str, port: int, version: str, pack: bool, speed: float
+    *,
+    output_dir: Path,
+    host: str,
+    port: int,
+    version: str,
+    pack: bool,
+    speed: float,
+    metadata: bool = True,
 ) -> None:
     """Run a simulator until SIGTERM or SIGINT.
 
     To be called from the main thread. Raises `ServerError` if the port cannot be had, and
     `SettingsError` for an unknown `version`.
     """
-    simulator = Simulator(output_dir, version=version, host=host, port=port, pack=pack, speed=speed)
+    simulator = Simulator(
+        output_dir,
+        version=version,
+        host=host,
+        port=port,
+        pack=pack,
+        metadata=metadata,
+        speed=speed,
+    )
     with _until_told() as told, simulator:
         log.info("simulator_listening", url=simulator.url, output_dir=str(simulator.output_dir))
         told.wait()
