@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import glob
 import importlib.util
 import logging
 import runpy
@@ -14,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from comfy_node.contract import EXPECT_NODE, PACK_VERSION, PREFIX_NODE, TAG_NODE
+
 from .conftest import FakePromptServer, pretend_server
 
 ROOT = Path(__file__).parents[3]
 PACK = ROOT / "comfy_node"
+NODES = {TAG_NODE, PREFIX_NODE, EXPECT_NODE}
 
 
 def load_as_comfyui_does(folder: Path) -> ModuleType:
@@ -47,7 +51,7 @@ def custom_nodes(tmp_path: Path) -> Any:
     [(PACK, "comfy_node"), (ROOT, "comfyui-reconciler"), (ROOT, "reconciler.v0.1")],
     ids=["link of the pack", "clone of the repository", "clone with dots in its name"],
 )
-def test_a_link_and_a_clone_load_the_node_and_the_prompt_handler(
+def test_a_link_and_a_clone_load_nodes_help_pages_and_hooks(
     source: Path,
     name: str,
     custom_nodes: Path,
@@ -59,15 +63,29 @@ def test_a_link_and_a_clone_load_the_node_and_the_prompt_handler(
     with caplog.at_level(logging.INFO):
         module = load_as_comfyui_does(custom_nodes / name)
 
-    assert list(module.NODE_CLASS_MAPPINGS) == ["ReconcilerTagOutput"]
-    assert module.NODE_DISPLAY_NAME_MAPPINGS == {"ReconcilerTagOutput": "Tag Output with Job ID"}
+    assert set(module.NODE_CLASS_MAPPINGS) == NODES
+    assert set(module.NODE_DISPLAY_NAME_MAPPINGS) == NODES
+    pages = (custom_nodes / name / module.WEB_DIRECTORY / "docs").glob("*.md")
+    assert {page.stem for page in pages} == NODES
     tagged = comfyui.post({"prompt": {}, "extra_data": {"job_id": 42}})
     assert tagged["extra_data"]["extra_pnginfo"]["job_id"] == "42"
     (line,) = caplog.messages
-    assert "node pack loaded" in line
+    assert line.startswith(f"reconciler: node pack {PACK_VERSION} loaded")
 
 
-def test_a_comfyui_without_prompt_handlers_still_gets_the_node(
+@pytest.mark.parametrize("source", [PACK, ROOT], ids=["link", "clone"])
+def test_comfyui_finds_each_workflow_once_among_its_templates(
+    source: Path, custom_nodes: Path
+) -> None:
+    (custom_nodes / "reconciler").symlink_to(source)
+
+    # The very pattern: a folder deeper, as api/ is, it does not look.
+    found = glob.glob(str(custom_nodes / "*/example_workflows/*.json"))
+
+    assert sorted(Path(path).name for path in found) == ["counted_video.json", "tagged_image.json"]
+
+
+def test_a_comfyui_without_any_hook_still_gets_the_nodes(
     custom_nodes: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pretend_server(monkeypatch, object())
@@ -75,7 +93,7 @@ def test_a_comfyui_without_prompt_handlers_still_gets_the_node(
 
     module = load_as_comfyui_does(custom_nodes / "comfy_node")
 
-    assert list(module.NODE_CLASS_MAPPINGS) == ["ReconcilerTagOutput"]
+    assert set(module.NODE_CLASS_MAPPINGS) == NODES
     (line,) = caplog.messages
     assert "prompts are not tagged" in line
 
@@ -103,14 +121,36 @@ def test_the_root_is_inert_where_it_is_no_package() -> None:
     assert "NODE_CLASS_MAPPINGS" not in runpy.run_path(str(ROOT / "__init__.py"))
 
 
-def test_the_pack_imports_only_the_standard_library_and_itself_and_parses_as_python_3_10() -> None:
+def test_the_pack_imports_only_the_standard_library_itself_and_what_comfyui_has() -> None:
     for path in PACK.glob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
-        for node in ast.walk(tree):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
             else:
                 continue
-            assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names, path
+            allowed = sys.stdlib_module_names | {"aiohttp"}
+            assert {name.split(".")[0] for name in names} <= allowed, path
+
+
+def vermin(path: Path) -> subprocess.CompletedProcess[str]:
+    """Which Python a program needs, by its syntax and by every name of the standard library."""
+    program = Path(sys.executable).with_name("vermin")
+    return subprocess.run(
+        [program, "--target=3.10-", "--eval-annotations", "--violations", path],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_pack_needs_no_python_newer_than_3_10(tmp_path: Path) -> None:
+    newer = tmp_path / "newer.py"
+    newer.write_text("import hashlib\nhashlib.file_digest(open('a', 'rb'), 'sha256')\n")
+    assert "'hashlib.file_digest' member requires" in vermin(newer).stdout
+
+    done = vermin(PACK)
+
+    assert done.returncode == 0, done.stdout
