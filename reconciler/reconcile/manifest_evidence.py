@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -108,7 +108,8 @@ class ManifestEvidence:
             server.manifests.search(opened - STORAGE_SKEW_S)
         for ended in server.manifests.carrying(wanted):
             if _is_younger(ended, wanted[ended.prompt.job_id or ""]):
-                yield ended.prompt
+                prompt, began = ended.prompt, ended.ending.started_at
+                yield replace(prompt, created_at=prompt.created_at or began)
 
     def _is_this_run(self, record: JobRecord, prompt: PromptRecord, manifest: Manifest) -> bool:
         began, ended = manifest.began_at, manifest.ended.ending.ended_at

@@ -222,6 +222,30 @@ def test_only_visible_media_files_are_told(root: Path, heard: Heard, kind: Kind)
     assert heard.paths == {root / "last.png"}
 
 
+def test_a_manifest_is_told_once_it_is_in_place(root: Path, heard: Heard) -> None:
+    folder = root / ".reconciler"
+    folder.mkdir()
+    with watching(root, heard, "inotify"):
+        (folder / ".p.json.tmp").write_bytes(b"{}")
+        (folder / ".p.json.tmp").rename(folder / "p.json")
+        heard.until_changed(folder / "p.json")
+        (folder / "p.json").unlink()
+        (root / "last.png").touch()
+        heard.until_changed(root / "last.png")
+    assert [(c.path, c.manifest) for c in heard.changes if c.path.suffix == ".json"] == [
+        (folder / "p.json", True)
+    ]
+    assert not any(c.manifest for c in heard.changes if c.path.suffix != ".json")
+
+
+def test_the_first_manifest_of_all_makes_the_folder(root: Path, heard: Heard) -> None:
+    with watching(root, heard, "inotify"):
+        (root / ".reconciler").mkdir()
+        (root / ".reconciler" / "p.json").write_bytes(b"{}")
+        heard.until(lambda: any(c.manifest for c in heard.changes))
+    assert scan(root).files == ()
+
+
 def test_links_in_circles_neither_hang_nor_lead_out(
     root: Path, tmp_path: Path, heard: Heard, kind: Kind
 ) -> None:

@@ -20,7 +20,14 @@ def test_all_that_it_says() -> None:
     assert manifest == Manifest(
         EndedPrompt(
             QueuedPrompt(
-                PROMPT, 0.0, job_id="42", output_nodes=2, graph_nodes=5, created_at=1000.5
+                PROMPT,
+                0.0,
+                job_id="42",
+                output_nodes=2,
+                graph_nodes=5,
+                created_at=1000.5,
+                job_id_from="node",
+                first_prompt_id="p0",
             ),
             Ending(
                 EndKind.SUCCESS,
@@ -167,6 +174,8 @@ def test_a_name_that_is_no_text() -> None:
         told(output_nodes="9"),
         told(graph_nodes="many"),
         told(boot_id=5),
+        told(job_id_from=["client"]),
+        told(first_prompt_id=7),
     ],
 )
 def test_half_a_manifest_is_none(data: bytes) -> None:

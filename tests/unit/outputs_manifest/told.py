@@ -22,6 +22,8 @@ FULL: dict[str, Any] = {
     "boot_id": "b1",
     "prompt_id": PROMPT,
     "job_id": "42",
+    "job_id_from": "node",
+    "first_prompt_id": "p0",
     "kind": "success",
     "created_at": 1000.5,
     "started_at": 1001,
