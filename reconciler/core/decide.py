@@ -85,7 +85,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "success",
-        "success, and every listed output (type output) is on disk, settled, sound and as expected",
+        "success, and every listed output (type output) is on disk, settled, sound, as its manifest"
+        " says and as expected",
         "completed; output path = the main output",
         endings.sound_success,
     ),
@@ -111,7 +112,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "validating",
-        "success, outputs still being checked",
+        "success, outputs still being checked, or smaller than their manifest says and not yet"
+        " overdue as missing ones are",
         "processing, stage validating",
         endings.validating,
     ),
