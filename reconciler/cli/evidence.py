@@ -44,6 +44,8 @@ def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
         del left["storage_healthy"]
         yield "the output directory is not readable, or not the one it was"
     yield _ending(left, at)
+    if isinstance(left.get("longest_nodes"), str):
+        yield f"longest nodes: {safe(left.pop('longest_nodes'))}"
     yield from _files(left, "outputs", "")
     yield from _files(left, "partial_files", "left behind: ")
 

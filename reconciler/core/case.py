@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from reconciler.core.evidence import EndKind, Evidence, OutputFile, Place, PromptEvidence
+from reconciler.core.evidence import EndKind, Evidence, NodeRun, OutputFile, Place, PromptEvidence
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.core.policy import Policy
 
@@ -193,8 +193,15 @@ def facts(prompt: PromptEvidence | None) -> dict[str, object]:
             "exception_type": prompt.ending.exception_type,
             "cached": prompt.ending.cached or None,
             "ended_at": prompt.ending.ended_at,
+            "longest_nodes": _longest(prompt.ending.node_runs),
         }
     return {key: value for key, value in facts.items() if value is not None}
+
+
+def _longest(runs: tuple[NodeRun, ...]) -> str | None:
+    """The nodes that took longest, for a person who asks where the time went."""
+    told = [f"{run.node_type[:80]} ({run.node_id[:80]}) {run.seconds:.1f} s" for run in runs[:3]]
+    return ", ".join(told) or None
 
 
 def file_facts(outputs: tuple[OutputFile, ...]) -> list[dict[str, object]]:

@@ -411,7 +411,7 @@ def test_an_ending_from_before_the_manifests_is_still_read(bench: Bench) -> None
     assert bench.says(job) == ("completed", None)
 
 
-def test_the_longest_runs_are_kept(bench: Bench) -> None:
+def test_the_longest_runs_are_kept_and_told(bench: Bench) -> None:
     job = bench.insert(comfyui_job_id=P1)
     runs = {str(n): {"type": "KSampler", "seconds": float(n)} for n in range(100)}
     ends(bench, P1, "success", "a.png", nodes=runs)
@@ -420,4 +420,5 @@ def test_the_longest_runs_are_kept(bench: Bench) -> None:
     assert isinstance(stored, list)
     assert len(stored) == 16
     assert NodeRun(**stored[0]) == NodeRun("99", "KSampler", 99.0)
-    assert bench.says(job) == ("completed", None)
+    told = bench.store.jobs.story(job)[-1].event.evidence["longest_nodes"]
+    assert told == "KSampler (99) 99.0 s, KSampler (98) 98.0 s, KSampler (97) 97.0 s"

@@ -11,7 +11,7 @@ KEYS = [
     "prompt_id", "place", "server", "opened_at", "running_since", "last_sign_at", "budget_s",
     "position", "missing_looks", "missing_since", "boot_changed_since", "unreachable_since", "how",
     "storage_healthy", "ending", "source", "node_id", "node_type", "exception_type", "cached",
-    "ended_at", "outputs", "partial_files", "status", "failure",
+    "longest_nodes", "ended_at", "outputs", "partial_files", "status", "failure",
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -53,10 +53,12 @@ def test_an_error() -> None:
         "node_type": "KSampler",
         "exception_type": "ValueError",
         "cached": True,
+        "longest_nodes": "KSampler (3) 50.2 s, VAEDecode (8) 2.0 s",
     }
     assert evidence_lines(evidence, at) == [
         "on gpu1",
         "history says error at <7>, node 3 (KSampler), ValueError, all of it cached",
+        "longest nodes: KSampler (3) 50.2 s, VAEDecode (8) 2.0 s",
     ]
 
 
