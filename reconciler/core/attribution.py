@@ -115,7 +115,7 @@ def _by_listing(facts: FileFacts) -> Whose | None:
     if not writers:
         return None
     last = writers[-1]
-    if _is_contradicted(facts, last, link, changed_later=not fitting):
+    if _is_contradicted(facts, writers, link, changed_later=not fitting):
         return Whose(dispute=f"overwritten by prompt {facts.tag_prompt_id}")
     return Whose(last.job_id, last.prompt_id, How.LISTED)
 
@@ -135,22 +135,20 @@ def _of_several(writers: list[Listing], fitting: list[Listing]) -> Whose:
 
 
 def _is_contradicted(
-    facts: FileFacts, listing: Listing, link: Link | None, *, changed_later: bool
+    facts: FileFacts, writers: list[Listing], link: Link | None, *, changed_later: bool
 ) -> bool:
     """True where the tag names a strange prompt and a second thing speaks for it: the file was
-    changed after the listing prompt's end, or that prompt is another job's and was still to end.
+    changed after the listing prompts' end, or that prompt is another job's and was still to end.
 
     The tag alone does not do: an application that sends an earlier prompt's `extra_data` again
     writes that prompt's tag into files of its own.
     """
-    if facts.tag_prompt_id in (None, listing.prompt_id):
+    if facts.tag_prompt_id in {None, *(each.prompt_id for each in writers)}:
         return False
-    if changed_later:
-        return True
-    began = listing.started_at
-    return link is not None and (
-        link.ended_at is None or (began is not None and link.ended_at >= began)
-    )
+    if changed_later or link is None or link.ended_at is None:
+        return changed_later or link is not None
+    began = [each.started_at for each in writers if each.started_at is not None]
+    return bool(began) and link.ended_at >= min(began)
 
 
 def _changed_after(listing: Listing, changed_at: float) -> bool:

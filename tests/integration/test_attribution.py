@@ -248,7 +248,7 @@ def test_a_prompt_without_a_job_id_tags_its_files_with_its_own(bench: Bench) -> 
 
 def test_a_tag_whose_job_and_prompt_do_not_belong_together_is_nobodys(bench: Bench) -> None:
     first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
-    for prompt_id, job in ((P1, first), (P2, second)):
+    for prompt_id in (P1, P2):
         bench.server.run(prompt_id)
         bench.run_pass()
         bench.server.forget(prompt_id)
