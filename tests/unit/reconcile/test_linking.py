@@ -35,7 +35,7 @@ def prompt(prompt_id: str = "p", **more: object) -> QueuedPrompt:
 def judged(by_id: dict[str, JobRecord], *found: QueuedPrompt) -> dict[str, tuple[bool, str] | None]:
     links = TagLinks()
     verdicts = {p.prompt_id: links.judge(p, by_id) for p, _ in links.begin((f, 0) for f in found)}
-    return {name: v and (v.links, v.why) for name, v in verdicts.items()}
+    return {name: (v.links, v.why) if v else None for name, v in verdicts.items()}
 
 
 @pytest.mark.parametrize("source", ["client", None, "somebody else"])
