@@ -21,6 +21,7 @@ class Ground(Protocol):
     #: As the table of results calls it.
     name: str
     pack: bool
+    simulated: bool
     output_dir: Path
     #: How much slower than the simulator it may be: what is waited for takes so much longer.
     patience: float
@@ -41,6 +42,7 @@ class Ground(Protocol):
 class SimulatedGround:
     """The simulator, in this process."""
 
+    simulated = True
     patience = 1.0
 
     def __init__(self, folder: Path, version: str, *, pack: bool, metadata: bool = True) -> None:

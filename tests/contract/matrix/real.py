@@ -23,6 +23,7 @@ START_S = 180.0
 class RealGround:
     """A ComfyUI with a base directory of its own: the lab's nodes, and the pack or not."""
 
+    simulated = False
     patience = 4.0
 
     def __init__(self, folder: Path, *, pack: bool, metadata: bool = True) -> None:

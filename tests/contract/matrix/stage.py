@@ -13,8 +13,9 @@ from typing import Any
 from comfy_node.contract import MANIFEST_DIR, manifest_name
 from tests.contract.matrix.ground import Ground, answers
 from tests.contract.matrix.scenario import Says, Scenario, Sent
+from tests.contract.matrix.watching import as_a_process, in_a_thread
 from tests.contract.talk import Graph, Server
-from tests.integration.running import QUICK, Rows, Running, running, write_config
+from tests.integration.running import QUICK, Rows, write_config
 from tests.waiting import wait_for
 
 #: Where the results go, a JSON text a line; nowhere if it is not set.
@@ -37,7 +38,7 @@ class Stage:
         #: The worker is dead or hangs: the next scenario needs another life.
         self.spent = False
         self._config = write_config(folder, database, ground, **thresholds(ground))  # type: ignore[arg-type]
-        self._reconciler: Running | None = None
+        self._watched = False
         self._ending = ExitStack()
 
     @property
@@ -55,13 +56,15 @@ class Stage:
 
     def watch(self) -> None:
         """Let the reconciler run."""
-        if self._reconciler is None:
-            self._reconciler = self._ending.enter_context(running(self._config))
+        if not self._watched:
+            watching = in_a_thread if self.ground.simulated else as_a_process
+            self._ending.enter_context(watching(self._config))
+            self._watched = True
 
     def pause(self) -> None:
         """Stop the reconciler."""
         self._ending.close()
-        self._reconciler = None
+        self._watched = False
 
     def prefix(self, kind: str) -> str:
         """A filename prefix that nobody has used."""
