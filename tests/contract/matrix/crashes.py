@@ -65,6 +65,20 @@ def _restarted_while_running(stage: Stage) -> Sent:
     return replace(sent, ended_at=killed_at)
 
 
+def _unseen(stage: Stage, *, named: bool = False) -> Sent:
+    """Submitted, ended and forgotten while the reconciler was down."""
+    stage.pause()
+    sent = stage.send(graphs.pictures(stage.prefix("unseen")), named=named)
+    ended_at = stage.wait_for_end(sent)
+    stage.restart_comfyui()
+    stage.watch()
+    return replace(sent, ended_at=ended_at)
+
+
+def _unseen_named(stage: Stage) -> Sent:
+    return _unseen(stage, named=True)
+
+
 def _worker_dead(stage: Stage) -> Sent:
     stage.spent = True
     sent = stage.send(graphs.through("KillWorker", stage.prefix("zombie")), frames=1)
@@ -107,6 +121,13 @@ CRASHES = (
     Scenario("killed while the reconciler was down",
              "ComfyUI is killed while the prompt runs and the reconciler is down",
              _restarted_while_running, _RESTARTED, _FORGOTTEN),
+    Scenario("came and went unseen",
+             "The prompt is submitted and ends, and ComfyUI restarts, while the reconciler is down",
+             _unseen, _TWO, failed("never_submitted", "no server ever knew"),
+             "Without the pack after `timeouts.never_seen_s`."),
+    Scenario("came and went unseen, job id sent",
+             "The same, and the application wrote its job id into `extra_pnginfo`",
+             _unseen_named, _TWO, _TWO),
     Scenario("dead worker", "An exception kills ComfyUI's worker thread", _worker_dead,
              failed("worker_dead", "worker"), failed("stalled", "budget"),
              "Without the pack a zombie looks like a long job: only the runtime budget"

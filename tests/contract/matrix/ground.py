@@ -13,6 +13,8 @@ from tests.waiting import wait_for
 
 #: A crashed simulator comes back when the ground is started again, not by itself.
 NEVER_S = 3600.0
+#: A server that lives answers within it, even while a node computes.
+ANSWER_S = 30.0
 
 
 class Ground(Protocol):
@@ -81,7 +83,7 @@ class SimulatedGround:
 def answers(ground: Ground) -> bool:
     """True where its HTTP side lives; the worker may be dead nevertheless."""
     with suppress(requests.RequestException):
-        return requests.get(f"{ground.url}/system_stats", timeout=2.0).status_code == 200
+        return requests.get(f"{ground.url}/system_stats", timeout=ANSWER_S).status_code == 200
     return False
 
 

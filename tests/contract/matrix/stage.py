@@ -206,8 +206,8 @@ class Stage:
         row = self.rows.row(sent.job_id)
         at = self.rows.sql(verdict, sent.job_id, list(FINAL))[0]["at"]
         end = sent.ended_at
-        if end is None and answers(self.ground):
-            end = ended_at(self.server.history(sent.prompt_id)) if sent.prompt_id else None
+        if end is None and sent.prompt_id:
+            end = ended_at(self.server.history(sent.prompt_id))
         line = {
             "ground": self.ground.name,
             "pack": self.pack,
@@ -238,5 +238,6 @@ def thresholds(ground: Ground) -> dict[str, Any]:
         **QUICK,
         "reconcile": {"interval_s": 0.3},
         "stall": {"no_progress_s": limit_s, "startup_grace_s": 0.5, "budget": budget},
+        "timeouts": {"never_seen_s": limit_s},
         "lost": {"confirmations": 3, "grace_s": 1.0, "restart_grace_s": 0.5},
     }
