@@ -77,8 +77,10 @@ def digest_of(path: str, size_bytes: int, mtime_ns: int, stop: threading.Event) 
         with open(path, "rb", buffering=0) as file:
             if not _is(os.fstat(file.fileno()), size_bytes, mtime_ns):
                 return None
-            while count := file.readinto(buffer):
+            left = size_bytes
+            while left >= 0 and (count := file.readinto(buffer)):
                 state.update(buffer[:count])
+                left -= count
                 time.sleep(0)  # lets go of Python's lock, for who waits for it
                 if stop.is_set():
                     return None

@@ -40,7 +40,8 @@ class Item:
     @classmethod
     def of(cls, entry: Any) -> Item:
         """Raises where the entry has no prompt id: then it is nothing that we know."""
-        number, prompt_id, graph, extra_data, outputs = (*entry, None, None, None)[:5]
+        parts = entry if isinstance(entry, (tuple, list)) else ()
+        number, prompt_id, graph, extra_data, outputs = (*parts, *[None] * 5)[:5]
         finite = isinstance(number, (int, float)) and abs(number) < float("inf")
         if not isinstance(prompt_id, str):
             raise TypeError(f"an item of the queue has a prompt id of type {type(prompt_id)}")
@@ -148,13 +149,16 @@ def messages(status: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield name, data
 
 
-def outputs_of(history_result: Any, root: str) -> list[dict[str, Any]]:
+def outputs_of(history_result: Any, root: str) -> list[dict[str, Any]] | None:
     """Every file that history will list, with size and time of those inside `root`, the output
-    directory, which no name may lead out of."""
+    directory, which no name may lead out of. None where the result does not tell its outputs."""
+    outputs = _field(history_result, "outputs")
+    if not isinstance(outputs, dict):
+        return None
     found = []
     folders: dict[str, str | None] = {}
     real_root = os.path.realpath(root)
-    for node_id, key, entry in _listed_files(_field(history_result, "outputs")):
+    for node_id, key, entry in _listed_files(outputs):
         subfolder, kind = entry.get("subfolder"), entry.get("type")
         output = {
             "node_id": node_id,
@@ -224,8 +228,8 @@ def _stat(path: str) -> dict[str, int] | None:
     return {"size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
 
 
-def _listed_files(outputs: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for node_id, told in outputs.items() if isinstance(outputs, dict) else ():
+def _listed_files(outputs: dict[Any, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for node_id, told in outputs.items():
         for key, entries in told.items() if isinstance(told, dict) else ():
             for entry in _listed(entries):
                 if isinstance(entry, dict) and isinstance(entry.get("filename"), str):

@@ -99,8 +99,7 @@ class ManifestFolder:
             return 0
         manifests: list[tuple[float, str]] = []
         deleted = 0
-        for entry in _files(self.path, stop):
-            changed_at = entry.stat(follow_symlinks=False).st_mtime
+        for entry, changed_at in _files(self.path, stop):
             if _NAME.fullmatch(entry.name):
                 manifests.append((changed_at, entry.path))
             elif _TEMPORARY.fullmatch(entry.name) and changed_at < now - STALE_S:
@@ -115,7 +114,8 @@ class ManifestFolder:
         return deleted
 
 
-def _files(folder: str, stop: threading.Event) -> Iterator[os.DirEntry[str]]:
+def _files(folder: str, stop: threading.Event) -> Iterator[tuple[os.DirEntry[str], float]]:
+    """Each file and when it changed last; one that goes away meanwhile is passed over."""
     with os.scandir(folder) as entries:
         for n, entry in enumerate(entries):
             if stop.is_set():
@@ -123,7 +123,7 @@ def _files(folder: str, stop: threading.Event) -> Iterator[os.DirEntry[str]]:
             _breathe(n)
             with suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False):
-                    yield entry
+                    yield entry, entry.stat(follow_symlinks=False).st_mtime
 
 
 def _breathe(n: int) -> None:
