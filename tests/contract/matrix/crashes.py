@@ -30,7 +30,7 @@ def _crashed(stage: Stage, *, named: bool) -> Sent:
     stage.wait_until_runs(sent)
     wait_until_dead(stage.ground)
     ended_at = time.time()
-    stage.ground.start()
+    stage.start_comfyui()
     return replace(sent, ended_at=ended_at)
 
 

@@ -38,6 +38,8 @@ class Stage:
         #: The worker is dead or hangs: the next scenario needs another life.
         self.spent = False
         self._config = write_config(folder, database, ground, **thresholds(ground))  # type: ignore[arg-type]
+        #: Since when ComfyUI and the reconciler are both up.
+        self._up_since = time.time()
         self._watched = False
         self._ending = ExitStack()
 
@@ -49,7 +51,7 @@ class Stage:
     def ready(self) -> None:
         """An idle ComfyUI and a reconciler that watches it."""
         if self.spent or not answers(self.ground):
-            self.ground.start()
+            self.start_comfyui()
         self.spent = False
         self.server.quieten()
         self.watch()
@@ -60,6 +62,7 @@ class Stage:
             watching = in_a_thread if self.ground.simulated else as_a_process
             self._ending.enter_context(watching(self._config))
             self._watched = True
+            self._up_since = time.time()
 
     def pause(self) -> None:
         """Stop the reconciler."""
@@ -124,8 +127,13 @@ class Stage:
         """SIGKILL and a new start; returns when it was killed."""
         self.ground.kill()
         killed_at = time.time()
-        self.ground.start()
+        self.start_comfyui()
         return killed_at
+
+    def start_comfyui(self) -> None:
+        """Start it, or start it anew."""
+        self.ground.start()
+        self._up_since = time.time()
 
     def state(self, sent: Sent) -> dict[str, Any]:
         """What the reconciler keeps of a job: rule and reason, None before its first look."""
@@ -214,7 +222,9 @@ class Stage:
             "scenario": scenario.name,
             "status": row["status"],
             "code": (row["error"] or "").partition(":")[0] if row["status"] == "failed" else None,
-            "seconds": None if at is None or end is None else round(at - end, 2),
+            "seconds": None
+            if at is None or end is None
+            else round(at - max(end, self._up_since), 2),
         }
         with open(REPORT, "a", encoding="utf-8") as report:
             report.write(json.dumps(line) + "\n")
@@ -232,7 +242,7 @@ def thresholds(ground: Ground) -> dict[str, Any]:
 
     A job with `frames` of 1 has a runtime budget of seconds, one without has minutes.
     """
-    limit_s = 2.0 * ground.patience
+    limit_s = 3.0 * ground.patience
     budget = {"base_s": limit_s, "per_frame_s": 1.0, "unknown_frames": 600}
     return {
         **QUICK,
