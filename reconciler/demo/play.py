@@ -69,7 +69,8 @@ def play(*, keep: bool = False, folder: Path | None = None, picture: Path | None
         stack.callback(stop, data_dir)
         config = _write_config(home, gpus, data_dir)
         console.print(
-            "Two simulated GPUs, a real Postgres, the real service, real files. Thresholds are"
+            "Two simulated GPUs with the real node pack, a real Postgres, the real service, real"
+            " files. Thresholds are"
             f" shortened for it (stalled after {SHORTENED['stall']['no_progress_s']:.0f} s of"
             " silence instead of 15 minutes).",
             style="dim",

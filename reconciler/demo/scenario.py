@@ -71,9 +71,9 @@ _BY_OUTCOME: Mapping[Outcome, tuple[Status, FailureCode | None]] = {
     Outcome.ERROR: (Status.FAILED, FailureCode.EXECUTION_ERROR),
     Outcome.OUT_OF_MEMORY: (Status.FAILED, FailureCode.OUT_OF_MEMORY),
     Outcome.HANG: (Status.FAILED, FailureCode.STALLED),
-    # From outside, a dead worker and a hanging node look alike; the pack's snapshot, once there,
-    # tells them apart.
-    Outcome.DEAD_WORKER: (Status.FAILED, FailureCode.STALLED),
+    # From outside, a dead worker and a hanging node look alike: the node pack's snapshot tells them
+    # apart.
+    Outcome.DEAD_WORKER: (Status.FAILED, FailureCode.WORKER_DEAD),
     Outcome.CRASH: (Status.FAILED, FailureCode.LOST),
     Outcome.TRUNCATED: (Status.FAILED, FailureCode.INVALID_OUTPUT),
     Outcome.SHORT: (Status.FAILED, FailureCode.INVALID_OUTPUT),
@@ -89,6 +89,7 @@ def expected(act: Act, truth: TruthEntry) -> tuple[Status, FailureCode | None]:
     if truth.ending is Ending.INTERRUPTED:
         return Status.FAILED, FailureCode.INTERRUPTED
     if truth.ending is Ending.REMOVED:
-        # Nothing that ComfyUI keeps tells a deleted prompt from one lost in a restart.
-        return Status.FAILED, FailureCode.LOST
+        # Nothing that ComfyUI keeps tells a deleted prompt from one lost in a restart: the node
+        # pack's manifest does.
+        return Status.CANCELLED, None
     return _BY_OUTCOME[truth.outcome or act.outcome]
