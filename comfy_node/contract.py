@@ -41,14 +41,15 @@ null, times are seconds since the epoch by ComfyUI's clock:
                    nodes_done, sign_at}]
     pending        [{prompt_id, number, job_id, job_id_from, first_prompt_id, client_id,
                    output_nodes, graph_nodes, created_at}], in the order in which they will run
-    ended          [{seq, prompt_id, job_id, kind, at}] with seq > since, oldest first, at most
-                   MAX_ENDED; all that are kept where `boot` is not this life's
+    ended          [{seq, prompt_id, job_id, first_prompt_id, kind, at}] with seq > since, oldest
+                   first, at most MAX_ENDED; all that are kept where `boot` is not this life's
     cursor         the newest seq: the next question's `since`
     complete       false where entries after `since` were already forgotten
 
 In running and pending, output_nodes and graph_nodes are numbers, and keys whose value is null are
 left out. `sign_at` is the prompt's last sign of life (its start, a node event, a step). In ended,
-job_id is null where a Tag node named it: the manifest, which tells that, is the one to read.
+job_id is null where a Tag node named it: the manifest, which tells that, is the one to read; and
+first_prompt_id is left out where it is no follow-up.
 
 **Broadcast.** Websocket events to everybody: EVENT_START {prompt_id, job_id, at}, EVENT_PROGRESS
 {prompt_id, node_id, node_type, value, max, nodes_done, at} at most PROGRESS_PER_S a second for

@@ -82,6 +82,8 @@ class Ended:
     job_id: str | None
     kind: str | None
     at: float
+    #: The prompt whose node queued this one.
+    first_prompt_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,18 @@ class Ledger:
         with self._lock:
             return self._running.get(prompt_id) if isinstance(prompt_id, str) else None
 
-    def end(self, prompt_id: str, job_id: str | None, kind: str | None, at: float) -> Ended:
+    def end(
+        self,
+        prompt_id: str,
+        job_id: str | None,
+        kind: str | None,
+        at: float,
+        first_prompt_id: str | None = None,
+    ) -> Ended:
         """A prompt ended, or was removed from the queue."""
         with self._lock:
             self._seq += 1
-            ended = Ended(self._seq, prompt_id, job_id, kind, at)
+            ended = Ended(self._seq, prompt_id, job_id, kind, at, first_prompt_id)
             self._ended.append(ended)
             if kind != "removed":
                 self._running.pop(prompt_id, None)

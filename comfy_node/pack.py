@@ -12,6 +12,7 @@ from typing import Any
 from . import manifest
 from .background import Background
 from .broadcast import Broadcaster
+from .contract import NOTE_FIRST_PROMPT_ID
 from .digests import Digester
 from .guard import guarded, log, step_aside_quietly
 from .ledger import Ledger, Running
@@ -116,7 +117,7 @@ class Pack:
         if kind is not None:
             guarded("a prompt has no manifest", self._keep, ending, kind, history_result, status)
         item = ending.item
-        self.ledger.end(item.prompt_id, item.clients_job_id, kind, ending.at)
+        self._note_end(item, kind, ending.at)
         self.broadcaster.end(item.prompt_id, item.job_id, kind, ending.at)
 
     def forget(self, ending: Ending) -> None:
@@ -134,9 +135,13 @@ class Pack:
                 self.ledger.lose()
             else:
                 items.append(item)
-                self.ledger.end(item.prompt_id, item.clients_job_id, "removed", at)
+                self._note_end(item, "removed", at)
         if items:
             self._files.submit(partial(self._keep_removed, items, at))
+
+    def _note_end(self, item: Item, kind: str | None, at: float) -> None:
+        first_prompt_id = item.notes.get(NOTE_FIRST_PROMPT_ID)
+        self.ledger.end(item.prompt_id, item.clients_job_id, kind, at, first_prompt_id)
 
     def _keep_removed(self, items: list[Item], at: float) -> None:
         for item in items:
@@ -166,15 +171,22 @@ class Pack:
             }
         written = self._write(told)
         if written is not None:
-            self._digests.submit(partial(self._digester.finish, told, written))
-        self._prune_now_and_then()
+            self._digests.submit(partial(self._finish, told, written))
 
     def _write(self, told: dict[str, Any]) -> Written | None:
         try:
-            return self.folder.write(told["prompt_id"], manifest.encode(told))
+            written = self.folder.write(told["prompt_id"], manifest.encode(told))
         except OSError as error:
             step_aside_quietly(f"no manifests can be written in {self.folder.path}", error)
             return None
+        self._prune_now_and_then()
+        return written
+
+    def _finish(self, told: dict[str, Any], written: Written) -> None:
+        try:
+            self._digester.finish(told, written)
+        except OSError as error:
+            step_aside_quietly(f"manifests stay without digests in {self.folder.path}", error)
 
     def _created_at(self, item: Item) -> float | None:
         stamp = item.created_at

@@ -103,13 +103,15 @@ def _short(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _end(end: Ended) -> dict[str, Any]:
-    return {
+    told = {
         "seq": end.seq,
         "prompt_id": end.prompt_id,
         "job_id": end.job_id,
         "kind": end.kind,
         "at": end.at,
     }
+    first = end.first_prompt_id
+    return told if first is None else {**told, "first_prompt_id": first}
 
 
 def _since(query: Mapping[str, Any], boot_id: str, cursor: int) -> int:

@@ -106,7 +106,13 @@ def _note(note: Mapping[str, Any]) -> EndedNote | None:
     prompt_id, kind = _id(note), note.get("kind")
     if not prompt_id or kind not in KINDS:
         return None
-    return EndedNote(prompt_id, EndKind(kind), tag_text(note.get("job_id")), number(note.get("at")))
+    return EndedNote(
+        prompt_id,
+        EndKind(kind),
+        job_id=tag_text(note.get("job_id")),
+        at=number(note.get("at")),
+        first_prompt_id=text(note.get("first_prompt_id"), MAX_ID_CHARS),
+    )
 
 
 def _id(prompt: Mapping[str, Any]) -> str:

@@ -57,6 +57,8 @@ class EndedNote:
     kind: EndKind
     job_id: str | None = None
     at: float | None = None
+    #: The prompt whose node queued this one.
+    first_prompt_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

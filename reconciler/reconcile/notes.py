@@ -56,7 +56,8 @@ def ending_of(note: EndedNote) -> Ending | None:
 
 @dataclass
 class NotedTags:
-    """Links rows to prompts that came and went between two looks, by the job id that they carried.
+    """Links rows to prompts that came and went between two looks, by the job id that they carried
+    or the prompt that queued them.
 
     Serial ids repeat between databases: a prompt that ended before the row was opened is another's,
     and so is one that began before, where history tells.
@@ -73,21 +74,37 @@ class NotedTags:
         ask: Callable[[PromptRecord], EndedPrompt | Place],
     ) -> Iterator[QueuedPrompt]:
         """The prompts that belong to one of these jobs and are not linked yet."""
-        noted = {(note.prompt_id, note.job_id): note for note in self.notes}
-        self._strangers &= noted.keys()
-        for told, note in noted.items():
+        notes = {note.prompt_id: note for note in self.notes if note.prompt_id not in linked}
+        self._strangers = {told for told in self._strangers if told[0] in notes}
+        firsts = {prompt.prompt_id for record in by_id.values() for prompt in record.attempted}
+        for note in notes.values():
+            found = QueuedPrompt(
+                note.prompt_id, 0.0, note.job_id, first_prompt_id=note.first_prompt_id
+            )
             record = by_id.get(note.job_id or "")
-            if record is None or note.prompt_id in linked or told in self._strangers:
-                continue
-            if record.job.status.is_final or not _ended_after(note, record):
-                continue
-            ended = ask(PromptRecord(note.prompt_id, record.job.id, record.job.attempt))
-            if ended is Place.ABSENT:  # removed, or history was cleared: there is but the note
-                yield QueuedPrompt(note.prompt_id, 0.0, note.job_id)
-            elif isinstance(ended, EndedPrompt) and is_younger(ended, record):
-                yield replace(ended.prompt, job_id=note.job_id)
-            elif isinstance(ended, EndedPrompt):
-                self._strangers.add((note.prompt_id, record.job.id))
+            if note.first_prompt_id in firsts:
+                yield found
+            elif record is not None and not record.job.status.is_final:
+                yield from self._carrying(note, record, found, ask)
+
+    def _carrying(
+        self,
+        note: EndedNote,
+        record: JobRecord,
+        found: QueuedPrompt,
+        ask: Callable[[PromptRecord], EndedPrompt | Place],
+    ) -> Iterator[QueuedPrompt]:
+        """The prompt, if it is this row's whose id it carried."""
+        told = (note.prompt_id, record.job.id)
+        if told in self._strangers or not _ended_after(note, record):
+            return
+        ended = ask(PromptRecord(note.prompt_id, record.job.id, record.job.attempt))
+        if ended is Place.ABSENT:  # removed, or history was cleared: there is but the note
+            yield found
+        elif isinstance(ended, EndedPrompt) and is_younger(ended, record):
+            yield replace(ended.prompt, job_id=note.job_id, first_prompt_id=note.first_prompt_id)
+        elif isinstance(ended, EndedPrompt):
+            self._strangers.add(told)
 
 
 def is_younger(ended: EndedPrompt, record: JobRecord | None) -> bool:

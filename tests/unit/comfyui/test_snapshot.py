@@ -108,6 +108,11 @@ def test_ends_that_cannot_be_read_are_not_complete(ended: object) -> None:
     assert (look.ended, look.complete) == ((), False)
 
 
+def test_a_follow_up_names_the_prompt_that_queued_it() -> None:
+    (told,) = read(snapshot(ended=[end(1, "q", first_prompt_id="p")])).look.ended
+    assert told.first_prompt_id == "p"
+
+
 def test_the_others_are_read_all_the_same() -> None:
     look = read(snapshot(ended=[end(1, "a", "error"), 7, end(3, "b", "interrupted")])).look
     assert [note.kind for note in look.ended] == [EndKind.ERROR, EndKind.INTERRUPTED]

@@ -126,3 +126,14 @@ def test_an_answer_that_did_not_come_is_asked_for_again() -> None:
     assert found(tags, history, row()) == []
     history.ended = {}
     assert found(tags, history, row()) == ["p"]
+
+
+def test_a_follow_up_belongs_to_whom_its_first_prompt_belongs_to() -> None:
+    record = row()
+    record.prompts.append(PromptRecord("p", "42", 1))
+    tags = NotedTags(notes(note("q", job_id=None, first_prompt_id="p")))
+    history = History()
+    (prompt,) = tags.new({"42": record}, {"p"}, history)
+    assert (prompt.prompt_id, prompt.first_prompt_id) == ("q", "p")
+    assert history.asked == []
+    assert found(tags, history, row()) == [], "the first one is none of its prompts"
