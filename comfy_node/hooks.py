@@ -119,7 +119,8 @@ def _put(pack: Pack) -> None:
 def _get(pack: Pack) -> None:
     def make(original: Method) -> Method:
         def get(*args: Any, **kwargs: Any) -> Any:
-            guarded("the worker is not seen", pack.ledger.worker_asks)
+            if not pack.closed:
+                guarded("the worker is not seen", pack.ledger.worker_asks)
             taken = original(*args, **kwargs)
             if not pack.closed:
                 guarded("a prompt's start is not noted", pack.started, taken)

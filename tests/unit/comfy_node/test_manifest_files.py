@@ -15,7 +15,7 @@ from comfy_node.contract import MANIFEST_KEEP_S
 from comfy_node.manifest_files import STALE_S, ManifestFolder
 from comfy_node.pack import Pack
 
-from .conftest import FakePromptServer, read_manifest, settle
+from .conftest import FakePromptServer, listed, read_manifest, settle
 
 NOW = 1_800_000_000.0
 NEVER = threading.Event()
@@ -123,6 +123,27 @@ def test_a_full_disk_is_told_once_harms_nothing_and_is_tried_again(
     assert read_manifest(output, "p4")["kind"] == "success"
     ended = [data["prompt_id"] for name, data in server.own_events() if name == "end"]
     assert ended[:3] == ["p1", "p2", "p3"], "watchers are told all the same"
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_a_manifest_without_digests(
+    server: FakePromptServer,
+    pack: Pack,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pack.folder, "rewrite", full)
+    (output / "a.png").write_bytes(b"pixels")
+    server.run("p1", listed("a.png"))
+    server.run("p2", listed("a.png"))
+    settle(pack)
+
+    assert read_manifest(output)["outputs"][0]["digest"] is None
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "without digests" in caplog.text
 
 
 def test_a_file_in_place_of_the_folder_harms_nothing(
