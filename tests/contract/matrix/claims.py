@@ -39,11 +39,10 @@ def submit_relic(stage: Stage, prefix: str, job_id: str) -> str:
 
 def wait_until_inspected(stage: Stage, prefix: str, number: int) -> dict[str, str | None]:
     """Wait until the reconciler knows so many files of a prefix; returns their owners."""
-    return wait_for(
-        lambda: found if len(found := stage.owners(prefix)) >= number else None,
-        f"{number} files of {prefix} are inspected",
-        VERDICT_S * stage.ground.patience,
-    )
+    what = f"{number} files of {prefix} are inspected"
+    limit_s = VERDICT_S * stage.ground.patience
+    wait_for(lambda: len(stage.owners(prefix)) >= number, what, limit_s)
+    return stage.owners(prefix)
 
 
 def age(stage: Stage, prefix: str, prompt_ids: Sequence[str]) -> None:

@@ -89,8 +89,8 @@ def _worker_dead(stage: Stage) -> Sent:
 def _hang(stage: Stage) -> Sent:
     stage.spent = True
     # With the pack silence is heard; without it only the budget of a job whose frames are known.
-    row = {} if stage.pack else {"frames": 1}
-    sent = stage.send(graphs.through("Hang", stage.prefix("hang")), **row)
+    frames = None if stage.pack else 1
+    sent = stage.send(graphs.through("Hang", stage.prefix("hang")), frames=frames)
     stage.server.wait_until_running(sent.prompt_id)
     return replace(sent, ended_at=time.time())
 

@@ -62,9 +62,12 @@ class SimulatedGround:
 
     def start(self) -> None:
         self.stop()
-        more = {} if self._metadata else {"metadata": False}
         simulator = Simulator(
-            self.output_dir, version=self._version, pack=self.pack, port=self._port, **more
+            self.output_dir,
+            version=self._version,
+            pack=self.pack,
+            port=self._port,
+            metadata=self._metadata,
         )
         simulator.start()
         self._simulator = simulator

@@ -156,7 +156,7 @@ class Stage:
 
     def done(self, sent: Sent, says: Says) -> dict[str, Any]:
         """Wait for the verdict, which must be this one at once; returns the row."""
-        row = self._wait(lambda: self._judged(sent, says), sent, f"to be {says}")
+        row: dict[str, Any] = self._wait(lambda: self._judged(sent, says), sent, f"to be {says}")
         told = self.story(sent)
         assert row["status"] == says.status, told
         assert says.code is None or row["error"].startswith(f"{says.code}:"), told
