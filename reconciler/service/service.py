@@ -12,6 +12,7 @@ import structlog
 
 from reconciler.comfyui.events import (
     Connected,
+    Disconnected,
     Ended,
     NodeHeard,
     ProgressHeard,
@@ -254,8 +255,8 @@ class Service:
                 live.node(prompt_id, node_id, nodes_done, node_type=node_type)
             case StatusHeard() | StartHeard() | Ended() | Connected():
                 self._inbox.put(LookAt(server))
-            case _:
-                pass
+            case Disconnected():  # it may come back with the node pack, or as another version
+                self._parts.servers[server].client.reconnected()
 
     def _close(self) -> None:
         notify("STOPPING=1")

@@ -91,6 +91,9 @@ class FakeServer:
     def connect_anew(self) -> None:
         self.asked.append("connect anew")
 
+    def reconnected(self) -> None:
+        self.asked.append("reconnected")
+
     def ending(self, prompt_id: str) -> EndedPrompt | None:
         self._ask(f"ending {prompt_id}")
         return self.history.get(prompt_id)
