@@ -81,9 +81,10 @@ def orphans(
     elif listed:
         terminal.say(_table(listed, now))
         if total > len(listed):
-            terminal.remark(f"{total - len(listed)} more: reconciler orphans --all")
+            terminal.remark(f"{total - len(listed)} more: --all lists them, too.")
     else:
-        terminal.remark("No orphans: every file that was seen is a job's, or may yet be.")
+        some = " of these" if server is not None or since is not None else ""
+        terminal.remark(f"No orphans: every file{some} that was seen is a job's, or may yet be.")
 
 
 def instant(text: str, now: float) -> float:
