@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,12 @@ import psycopg2
 
 from reconciler.core.policy import Policy
 from reconciler.errors import ServerRefused
+from reconciler.outputs.inspect import inspect
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.files import OutputBook
 from reconciler.reconcile.gather import Gatherer
+from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
 from reconciler.reconcile.servers import AWAY_S, WatchedServer
@@ -102,7 +105,7 @@ class Hours:
     root: Path
     policy: Policy
     #: Seconds between two looks.
-    every_s: float = 10.0
+    every_s: float = 60.0
     #: Who submitted the prompt: by default somebody without a client id, so that all hear it.
     client_id: str | None = None
     node_types: dict[str, str] = field(default_factory=dict)
@@ -116,6 +119,10 @@ class Hours:
     #: The websocket is open; a deaf one seems to be, and nothing comes through it.
     socket: bool = True
     deaf: bool = False
+    #: Decodes files; without it there are none.
+    inspectors: ThreadPoolExecutor | None = None
+    #: Late successes are looked for.
+    search_history: bool = False
     _listening_since: float | None = None
     _late_signs: list[Callable[[], None]] = field(default_factory=list)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -141,8 +148,8 @@ class Hours:
             "gpu",
             self.root.resolve(),
             store=self.store.outputs,
-            inspections=None,  # type: ignore[arg-type]
-            inspect=None,  # type: ignore[arg-type]
+            inspections=Inspections(self.inspectors),  # type: ignore[arg-type]
+            inspect=inspect,
             on_answer=lambda path: None,
             clock=clock,
             unsound_confirm_s=0.0,
@@ -233,9 +240,18 @@ class Hours:
     def _look(self) -> bool:
         if self.reconciler is None or not self.database or self.frozen:
             return False
-        report = self.reconciler.run_pass()
+        if self.inspectors is not None:
+            self._settle(self.inspectors)
+        report = self.reconciler.run_pass(search_history=self.search_history)
         assert not report.troubled
         return True
+
+    def _settle(self, inspectors: ThreadPoolExecutor) -> None:
+        """Waits for the answers about files, which take their time of another clock."""
+        assert self.reconciler is not None
+        (watched,) = self.reconciler.gatherer.servers.values()
+        while watched.book.waiting():
+            inspectors.submit(lambda: None).result(timeout=20)
 
     def _connect(self) -> None:
         """The websocket follows: it is opened anew as soon as it can be."""
