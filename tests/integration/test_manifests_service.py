@@ -10,6 +10,7 @@ import pytest
 from comfy_node.contract import MANIFEST_DIR, manifest_name
 from reconciler.simulator.graphs import render_graph
 from reconciler.simulator.simulator import Simulator
+from tests.integration.manifests import manifest, write
 from tests.integration.running import Rows, running, write_config
 from tests.waiting import wait_for
 
@@ -45,16 +46,17 @@ def test_a_manifest_is_hint_enough(rows: Rows, gpu: Simulator, config: Path) -> 
     assert row["output_path"] == gpu.truth()[0].main_file
 
 
-def test_a_prompt_that_came_and_went_is_linked_by_its_manifest(
+def test_a_prompt_that_only_its_manifest_knows_is_linked_by_it(
     rows: Rows, gpu: Simulator, config: Path
 ) -> None:
     with running(config):
         wait_for(rows.exists, "the table")
         job = rows.insert()
         wait_for(lambda: seen(rows, job), "the row was seen")
-        prompt_id = gpu.submit(render_graph(frames=2, width=64, height=64), job_id=job)
-        row = rows.wait(job, "completed")
-    assert row["comfyui_job_id"] == prompt_id
+        at = rows.sql("select extract(epoch from now())::float8 as now")[0]["now"]
+        write(gpu.output_dir, manifest("p1", "removed", at=at, job_id=job))
+        row = rows.wait(job, "cancelled")
+    assert row["comfyui_job_id"] == "p1"
 
 
 def seen(rows: Rows, job: str) -> bool:
