@@ -28,8 +28,11 @@ def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
     yield _since(left, "opened_at", "opened", at)
     yield _since(left, "running_since", "running since", at)
     yield _since(left, "last_sign_at", "last sign of life", at)
-    if isinstance(left.get("budget_s"), int | float):
-        yield f"runtime budget {duration(left.pop('budget_s'))}"
+    yield _last_seen(left)
+    yield _limit(left, "no_progress", "silence allowed")
+    yield _limit(left, "budget", "runtime budget")
+    if isinstance(left.get("unwatched_s"), int | float):
+        yield f"not counted: {duration(left.pop('unwatched_s'))} in which nobody watched it"
     if isinstance(left.get("position"), int):
         yield f"number {left.pop('position')} in the queue"
     looks = left.pop("missing_looks", None)
@@ -48,6 +51,22 @@ def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
         yield f"longest nodes: {safe(left.pop('longest_nodes'))}"
     yield from _files(left, "outputs", "")
     yield from _files(left, "partial_files", "left behind: ")
+
+
+def _last_seen(left: dict[str, Any]) -> str:
+    if "doing" not in left:
+        return ""
+    stage = left.pop("run_stage", None)
+    return f"last seen at {safe(left.pop('doing'))}" + (f" ({safe(stage)})" if stage else "")
+
+
+def _limit(left: dict[str, Any], name: str, words: str) -> str:
+    """A threshold of the stall rule, and the rule that set it where it is not the common one."""
+    if not isinstance(left.get(f"{name}_s"), int | float):
+        return ""
+    by = left.pop(f"{name}_by", "stall")
+    set_by = "" if by == "stall" else f", by {safe(by)}"
+    return f"{words} {duration(left.pop(f'{name}_s'))}{set_by}"
 
 
 def _prompt(left: dict[str, Any]) -> str:

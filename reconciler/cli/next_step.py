@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from reconciler.cli.words import duration, local
 from reconciler.core.jobs import Job, Status
+from reconciler.core.limits import DEFAULT_BY, limits_of
 from reconciler.core.policy import Policy
-from reconciler.core.stall import runtime_budget_s
 from reconciler.settings import Settings
 from reconciler.store.records import PromptRecord
 from reconciler.store.servers import ServerRecord
@@ -105,16 +105,25 @@ def _final(case: Outlook) -> str:
 
 
 def _running(case: Outlook) -> str:
-    stall, job = case.policy.stall, case.job
-    silence = duration(stall.no_progress_s)
-    words = f"It will be called stalled after {silence} without a sign of life, where one is heard"
-    since = [p.running_since for p in case.prompts if p.running_since is not None]
-    if not since:
-        return f"{words}."
+    job = case.job
     row = Job(job.id, Status.PROCESSING, None, 1, job.prompt_id, 0.0, job.job_type, job.frames)
-    budget_s = runtime_budget_s(row, stall)
-    latest = case.at(max(since) + budget_s)
-    return f"{words}, and at the latest at {latest} (budget {duration(budget_s)})."
+    running = [p for p in case.prompts if p.running_since is not None]
+    prompt = max(running, key=lambda p: p.running_since or 0.0, default=None)
+    server = None if prompt is None else prompt.server
+    limits = limits_of(row, case.policy.stall, server, None if prompt is None else prompt.doing)
+    silence = f"{duration(limits.no_progress_s)}{_by(limits.no_progress_by)}"
+    words = f"It will be called stalled after {silence} without a sign of life, where one is heard"
+    if prompt is None or prompt.running_since is None:
+        return f"{words}."
+    unwatched_s = next((s.unwatched_s for s in case.servers if s.name == server), 0.0)
+    unwatched_s = max(unwatched_s - prompt.unwatched_before_s, 0.0)
+    latest = case.at(prompt.running_since + unwatched_s + limits.budget_s)
+    budget = f"budget {duration(limits.budget_s)}{_by(limits.budget_by)}"
+    return f"{words}, and at the latest at {latest} ({budget})."
+
+
+def _by(setting: str) -> str:
+    return "" if setting == DEFAULT_BY else f" by {setting}"
 
 
 def _pending(case: Outlook) -> str:

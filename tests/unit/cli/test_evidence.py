@@ -12,6 +12,7 @@ KEYS = [
     "position", "missing_looks", "missing_since", "boot_changed_since", "unreachable_since", "how",
     "storage_healthy", "ending", "source", "node_id", "node_type", "exception_type", "cached",
     "longest_nodes", "ended_at", "outputs", "partial_files", "status", "failure",
+    "unwatched_s", "doing", "run_stage", "no_progress_s", "no_progress_by", "budget_by",
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -39,6 +40,32 @@ def test_a_lost_prompt() -> None:
         "running since <5>",
         "missed by 3 clean looks since <9>",
         "left behind: /out/a.mp4: unsound: cut; off",
+    ]
+
+
+def test_a_stalled_prompt() -> None:
+    evidence = {
+        "prompt_id": "p1",
+        "place": "running",
+        "server": "gpu1",
+        "running_since": 5.0,
+        "unwatched_s": 7200.0,
+        "last_sign_at": 9.0,
+        "doing": "node 7 (KSampler), step 12 of 30",
+        "run_stage": "sampling",
+        "no_progress_s": 900.0,
+        "no_progress_by": "stall",
+        "budget_s": 2340.0,
+        "budget_by": "stall.rules[0] and stall",
+    }
+    assert evidence_lines(evidence, at) == [
+        "prompt p1, running on gpu1",
+        "running since <5>",
+        "last sign of life <9>",
+        "last seen at node 7 (KSampler), step 12 of 30 (sampling)",
+        "silence allowed 15 min",
+        "runtime budget 39 min, by stall.rules[0] and stall",
+        "not counted: 2 h in which nobody watched it",
     ]
 
 

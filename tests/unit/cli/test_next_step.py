@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.cli.next_step import next_step, nobody_looks, outlook
 from reconciler.cli.words import local
+from reconciler.core.evidence import Doing
 from reconciler.core.jobs import FailureCode
 from reconciler.settings import Settings
 from reconciler.store.records import PromptRecord
@@ -48,6 +49,24 @@ def test_a_running_prompt_has_silence_and_budget_as_limits() -> None:
     assert "after 15 min without a sign of life" in words
     assert f"at the latest at {at(180 + 72 * 30 - 100)} (budget 39 min)" in words
     assert "at the latest" not in said(job(rule="running"), prompt())
+
+
+def test_limits_of_a_running_prompt_name_the_rule_that_set_them() -> None:
+    rules = [
+        {"match": {"stage": "loading"}, "no_progress_s": 3600},
+        {"match": {"server": "gpu"}, "budget": {"base_s": 600, "per_frame_s": 0}},
+    ]
+    loading = prompt(running_since=NOW - 100, server="gpu", doing=Doing("1", "VAELoader"))
+    words = said(job(rule="running", frames=72), loading, stall={"rules": rules})
+    assert "after 1 h by stall.rules[0] without a sign of life" in words
+    assert f"at the latest at {at(500)} (budget 10 min by stall.rules[1])" in words
+
+
+def test_seconds_that_nobody_watched_are_left_out_of_the_outlook() -> None:
+    server = ServerRecord("gpu", "http://gpu", unwatched_s=7_500.0)
+    shown = prompt(running_since=NOW - 7_300, server="gpu", unwatched_before_s=300.0)
+    words = said(job(rule="running", frames=72), shown, servers=(server,))
+    assert f"at the latest at {at(180 + 72 * 30 - 100)} (budget 39 min)" in words
 
 
 def test_a_queue_has_no_limit_unless_one_is_set() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from reconciler.core.policy import RunStage, StallMatch, StallRule
 from reconciler.settings import Settings, load
 from reconciler.settings.problems import ANY, known_paths
 from tests.unit.settings.conftest import Problems, WriteFile
-from tests.unit.settings.test_reference import REFERENCE, comments
+from tests.unit.settings.test_reference import REFERENCE, ROOT, comments
 
 RULES = """\
 servers: [{url: http://a, name: gpu1}]
@@ -134,6 +135,13 @@ def test_a_mistake_names_line_key_and_what_is_right(
     (problem,) = problems(f"{servers}stall:\n  rules:\n  - {rule}\n")
     assert problem.startswith("reconciler.yaml, line 4: stall.rules[0]")
     assert expected in problem
+
+
+def test_the_rules_in_the_docs_are_right(write: WriteFile) -> None:
+    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    rules = load(config=write(example), environ={}).policy().stall.rules
+    assert [rule.no_progress_s for rule in rules] == [3600, 300, None, 2700]
 
 
 def test_two_rules_with_one_match_are_one(problems: Problems) -> None:
