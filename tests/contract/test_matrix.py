@@ -61,10 +61,11 @@ def stage(any_stage: Stage) -> Stage:
     return any_stage
 
 
-def grounds(*, metadata: bool) -> pytest.MarkDecorator:
-    """With the pack, and without it."""
+def grounds(*packs: bool, metadata: bool = True) -> pytest.MarkDecorator:
+    """With the pack, and without it; or only one of these."""
     params = [
-        pytest.param((pack, metadata), id="pack" if pack else "no pack") for pack in (True, False)
+        pytest.param((pack, metadata), id="pack" if pack else "no pack")
+        for pack in packs or (True, False)
     ]
     return pytest.mark.parametrize("any_stage", params, indirect=True, scope="module")
 
@@ -74,7 +75,7 @@ def each(scenarios: tuple[Scenario, ...]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.name)
 
 
-@grounds(metadata=True)
+@grounds()
 @each((*SAVERS, *ENDS, *CRASHES))
 def test_the_row_tells_the_ending(stage: Stage, scenario: Scenario) -> None:
     stage.play(scenario)
@@ -86,7 +87,14 @@ def test_the_row_tells_the_ending_without_metadata(stage: Stage, scenario: Scena
     stage.play(scenario)
 
 
-@grounds(metadata=True)
+@grounds(True)
+def test_a_follow_up_between_two_looks_is_linked(stage: Stage) -> None:
+    """The pack remembers which prompt queued it; without the pack that is luck."""
+    sent = stage.send(graphs.follow_up(stage.prefix("swift"), seconds=0.0))
+    stage.done(sent, completed("_00003_.png", owned=4))
+
+
+@grounds()
 def test_two_jobs_with_one_filename_prefix_have_a_file_each(stage: Stage) -> None:
     prefix = stage.prefix("both")
     sent = [stage.send(graphs.pictures(prefix, frames=1)) for _ in range(3)]
@@ -96,7 +104,7 @@ def test_two_jobs_with_one_filename_prefix_have_a_file_each(stage: Stage) -> Non
     assert [*owners.values()] == [each_sent.job_id for each_sent in sent]
 
 
-@grounds(metadata=True)
+@grounds()
 def test_an_old_job_id_in_a_strangers_workflow_is_no_claim(stage: Stage) -> None:
     """The stranger's prompt saves files and fails: neither is anything to the job it names."""
     mine = stage.send(graphs.pictures(stage.prefix("mine"), frames=4, step_seconds=0.4))
@@ -108,7 +116,7 @@ def test_an_old_job_id_in_a_strangers_workflow_is_no_claim(stage: Stage) -> None
     stage.done(mine, completed("_00001_.png", owned=4))
 
 
-@grounds(metadata=True)
+@grounds()
 def test_an_old_job_id_in_a_workflow_reopens_nothing(stage: Stage) -> None:
     mine = stage.send(graphs.pictures(stage.prefix("mine")))
     stage.done(mine, completed("_00001_.png", owned=2))
@@ -118,7 +126,7 @@ def test_an_old_job_id_in_a_workflow_reopens_nothing(stage: Stage) -> None:
     stage.done(mine, completed("_00001_.png", owned=2))
 
 
-@grounds(metadata=True)
+@grounds()
 def test_the_tag_of_an_input_image_is_no_claim(stage: Stage) -> None:
     """A picture that one job saved is the input of another, which forgets it meanwhile."""
     first = stage.send(graphs.pictures(stage.prefix("input"), frames=1), named=True)
@@ -130,7 +138,7 @@ def test_the_tag_of_an_input_image_is_no_claim(stage: Stage) -> None:
     stage.done(first, completed("_00001_.png", owned=1))
 
 
-@grounds(metadata=True)
+@grounds()
 def test_a_fresh_database_over_an_old_output_directory(
     stage: Stage, database: str, tmp_path: Path
 ) -> None:

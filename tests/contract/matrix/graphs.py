@@ -134,11 +134,11 @@ def picture_of(name: str, prefix: str) -> Graph:
     return {"1": load, "9": save_image("1", prefix)}
 
 
-def follow_up(prefix: str) -> Graph:
-    """A prompt that queues another one itself, as a batch manager does. Each takes a moment after
-    that: the batches of a video take minutes, and none comes and goes unseen."""
+def follow_up(prefix: str, seconds: float = 1.0) -> Graph:
+    """A prompt that queues another one itself, as a batch manager does; each takes so long. The
+    batches of a video take minutes, and none comes and goes unseen."""
     graph = pictures(prefix)
     graph["5"] = node("QueueFollowUp", images=["1", 0], follow_ups=1)
-    graph["6"] = node("Linger", images=["5", 0], seconds=1.0)
+    graph["6"] = node("Linger", images=["5", 0], seconds=seconds)
     graph["9"]["inputs"]["images"] = ["6", 0]
     return graph
