@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.contract.matrix import graphs, real
-from tests.contract.matrix.claims import age, submit_relic, wait_until_inspected
+from tests.contract.matrix.claims import age, submit_relics, wait_until_inspected
 from tests.contract.matrix.crashes import CRASHES, UNTAGGED
 from tests.contract.matrix.ends import ENDS
 from tests.contract.matrix.ground import Ground, SimulatedGround
@@ -106,12 +106,13 @@ def test_two_jobs_with_one_filename_prefix_have_a_file_each(stage: Stage) -> Non
 
 @grounds()
 def test_an_old_job_id_in_a_strangers_workflow_is_no_claim(stage: Stage) -> None:
-    """The stranger's prompt saves files and fails: neither is anything to the job it names."""
+    """A stranger's files and errors are nothing to the job that his workflow names."""
     mine = stage.send(graphs.pictures(stage.prefix("mine"), frames=4, step_seconds=0.4))
     stage.wait_until_runs(mine)
     theirs = stage.prefix("theirs")
-    submit_relic(stage, theirs, mine.job_id)
+    relics = submit_relics(stage, theirs, mine.job_id)
     stage.done(mine, completed("_00001_.png", owned=4))
+    assert all(map(stage.server.wait_for_end, relics))
     assert set(wait_until_inspected(stage, theirs, 2).values()) == {None}
     stage.done(mine, completed("_00001_.png", owned=4))
 
@@ -121,7 +122,8 @@ def test_an_old_job_id_in_a_workflow_reopens_nothing(stage: Stage) -> None:
     mine = stage.send(graphs.pictures(stage.prefix("mine")))
     stage.done(mine, completed("_00001_.png", owned=2))
     theirs = stage.prefix("theirs")
-    submit_relic(stage, theirs, mine.job_id)
+    relics = submit_relics(stage, theirs, mine.job_id)
+    assert all(map(stage.server.wait_for_end, relics))
     assert set(wait_until_inspected(stage, theirs, 2).values()) == {None}
     stage.done(mine, completed("_00001_.png", owned=2))
 

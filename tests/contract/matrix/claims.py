@@ -18,21 +18,20 @@ from tests.waiting import wait_for
 AGE_S = 3600.0
 
 
-def relic(prefix: str, job_id: str, *, tag_node: bool) -> Graph:
-    """A workflow as somebody saved it by hand, an old job id in it, that saves and then fails."""
-    graph = graphs.pictures(prefix)
-    graph["5"] = graphs.node("RaiseError", images=["1", 0], message="a stranger's error")
-    graph["99"] = graphs.save_image("5", f"{prefix}-never")
-    if tag_node:
-        graph["4"] = graphs.node(TAG_NODE, value=["1", 0], **{TAG_NODE_JOB_ID: job_id})
+def submit_relics(stage: Stage, prefix: str, job_id: str) -> list[str]:
+    """Somebody else submits two workflows that were saved by hand, an old job id in them: one
+    fails, the other saves two files. Returns the ids of the prompts."""
+    failing = graphs.through("RaiseError", f"{prefix}-never", message="a stranger's error")
+    return [_submit(stage, job_id, graph) for graph in (failing, graphs.pictures(prefix))]
+
+
+def _submit(stage: Stage, job_id: str, graph: Graph) -> str:
+    """With the pack the id stands in a Tag node; without it only in the workflow that a frontend
+    sends along."""
+    if stage.pack:
+        source = graph["9"]["inputs"]["images"]
+        graph["4"] = graphs.node(TAG_NODE, value=source, **{TAG_NODE_JOB_ID: job_id})
         graph["9"]["inputs"]["images"] = ["4", 0]
-    return graph
-
-
-def submit_relic(stage: Stage, prefix: str, job_id: str) -> str:
-    """Somebody else submits it; returns the prompt id. Without the pack there is no Tag node, and
-    the id only stands in the workflow that a frontend sends along."""
-    graph = relic(prefix, job_id, tag_node=stage.pack)
     workflow = {"nodes": [], "extra": {"job_id": job_id, "extra_pnginfo": {"job_id": job_id}}}
     return stage.submit(graph, extra_pnginfo={"workflow": workflow})
 
