@@ -104,6 +104,8 @@ def test_a_restart_of_comfyui_loses_what_it_had(rows: Rows, gpu: Simulator, tmp_
     with running(write_config(tmp_path, rows.url, gpu)):
         first, second = submit(rows, gpu, seconds=20.0), submit(rows, gpu, seed=1)
         rows.wait(first, "processing")
+        seen = "select 1 from reconciler.job_state where job_id = %s and stage = 'pending'"
+        wait_for(lambda: rows.sql(seen, second), "the second is seen, so that it can be missed")
         gpu.crash(restart_after_s=1.0)
         rows.wait(first, "failed", "lost")
         rows.wait(second, "failed", "lost")
