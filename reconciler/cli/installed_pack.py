@@ -73,7 +73,7 @@ def installed_in(custom_nodes: Path) -> list[Installed]:
 def digests_of(pack: Path) -> dict[str, str]:
     """Relative path → sha256 of every file of a pack's folder, without what Python compiled."""
     return {
-        path.relative_to(pack).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(pack).as_posix(): _digest(path)
         for path in _files(pack)
         if path.name != RECEIPT
     }
@@ -121,14 +121,25 @@ def _version_in(folder: Path) -> str | None:
 def _text(path: Path) -> str:
     """The text of a small file that may be anybody's; empty where it cannot be had."""
     try:
+        if not path.is_file():  # to open a pipe would wait for ever
+            return ""
         with path.open("rb") as file:
             return file.read(_MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
 
 
+def _digest(path: Path) -> str:
+    """Empty for what is no file: that is not as it was copied, whatever it holds."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def _files(pack: Path) -> Iterator[Path]:
-    """Its files; a linked folder (the example workflows of a checkout) counts as a folder."""
+    """Its files; a linked folder (the example workflows of a checkout) counts as a folder.
+
+    Links that lead nowhere are left out, as copies leave them out.
+    """
     for folder, names, files in os.walk(pack, followlinks=True):
         names[:] = sorted(name for name in names if name != "__pycache__")
-        yield from (Path(folder, name) for name in sorted(files))
+        paths = (Path(folder, name) for name in sorted(files))
+        yield from (path for path in paths if path.exists())

@@ -176,6 +176,20 @@ def test_where_links_do_not_work_it_is_copied(
     assert "Links do not work there" in done.stderr
 
 
+def test_a_folder_that_may_not_be_written_is_told_from_one_without_links(
+    install: Install, comfyui: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    done = install(comfyui)
+
+    assert (done.returncode, "the user whom ComfyUI belongs to" in joined(done.stderr)) == (1, True)
+    assert not os.path.lexists(place(comfyui))
+
+
 def test_an_update_that_fails_leaves_the_old_copy_whole(
     comfyui: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,6 +416,16 @@ def test_names_of_strangers_are_shown_without_their_control_characters(
 
     assert done.returncode == 0
     assert is_plain(done.stdout + done.stderr)
+
+
+def test_what_lies_there_is_never_waited_for(install: Install, comfyui: Path) -> None:
+    os.mkfifo(comfyui / "custom_nodes" / "another_pack" / "contract.py")
+    install(comfyui, "--copy")
+    os.mkfifo(place(comfyui) / "a pipe")
+
+    done = install(comfyui, "--check")
+
+    assert (done.returncode, "changed by hand" in joined(done.stderr)) == (1, True)
 
 
 def test_a_binary_contract_or_a_huge_one_is_read_as_far_as_it_matters(

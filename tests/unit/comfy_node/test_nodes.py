@@ -132,6 +132,15 @@ def test_a_promise_that_is_wired_in_is_made_anew_for_every_prompt() -> None:
     assert math.isnan(fingerprint(EXPECT_NODE, value=None, frames=None))
 
 
+def test_what_is_promised_is_noted_when_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[int] = []
+    monkeypatch.setattr("comfy_node.nodes.expect_frames", noted.append)
+
+    run(EXPECT_NODE, value=None, frames=72)
+
+    assert noted == [72]
+
+
 # Job Filename Prefix
 
 
