@@ -12,7 +12,7 @@ import structlog
 
 from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInfo
 from reconciler.core.evidence import SHARED, Place
-from reconciler.errors import ServerError, ServerRefused, ServerTimeout
+from reconciler.errors import ServerAnswer, ServerError, ServerRefused, ServerTimeout
 from reconciler.outputs.mounts import storage_marker
 from reconciler.reconcile.boots import note_boot
 from reconciler.reconcile.files import OutputBook
@@ -95,8 +95,7 @@ class WatchedServer:
         """Asks for the queue. A failed look keeps the old record: the next finds the change."""
         try:
             if self._may_be_another or self.record.unreachable_since is not None:
-                self.record.version = self.client.info().version or self.record.version
-                self._may_be_another = False
+                self._ask_version()
             look = self.client.look()
         except ServerError as error:
             self.note_failure(error, now())
@@ -112,6 +111,14 @@ class WatchedServer:
         if self.fresh:
             self._note_watched(self.record.answered_at)
             self._take(look)
+
+    def _ask_version(self) -> None:
+        """Another version may run now. Whether it can tell says nothing about its queue."""
+        try:
+            self.record.version = self.client.info().version or self.record.version
+        except ServerAnswer as error:
+            log.info("it does not tell its version", server=self.name, reason=str(error))
+        self._may_be_another = False
 
     def _note_watched(self, now: float) -> None:
         """What runs here was seen now, and not since it was seen last."""
@@ -135,19 +142,19 @@ class WatchedServer:
 
     def _note_gap(self, look: Look, *, away: bool) -> None:
         """What ended meanwhile is in the notes, or history has to be searched for it."""
-        if look.boot_id is None or self._shared:
+        if look.boot_id is None:
             self.was_away |= away
-        elif look.boot_id != self._told_boot:
+        elif look.boot_id != self._told_boot and not self._shared:
             self.was_away = not look.complete  # all that ended in its life, or not
             self._told_boot = look.boot_id
         else:
             self.was_away |= not look.complete
+        self.notes.add(look.ended)
 
     def _take(self, look: Look) -> None:
         self.queue = look
         self._running = {p.prompt_id: p for p in look.running}
         self._pending = {p.prompt_id: (i, p) for i, p in enumerate(look.pending, start=1)}
-        self.notes.add(look.ended)
         self.notes.forget([*self._running, *self._pending])
 
     def note_failure(self, error: ServerError, now: float) -> None:

@@ -334,6 +334,16 @@ def test_a_server_at_another_address_is_not_a_restarted_one(database: str, tmp_p
     bench.close()
 
 
+def test_a_server_that_does_not_tell_its_version_is_asked_for_its_queue(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.server, "info", raising(ServerAnswer("status 500")))
+    job = run(bench)
+    bench.server.boot_id = "boot-b"
+    bench.run_pass()
+    assert bench.says(job) == ("processing", None)
+
+
 # Several servers behind one address
 
 
@@ -393,6 +403,18 @@ def test_the_doubt_survives_our_restart_and_ends_after_an_hour(
     second.run_pass()
     assert (second.says(job), rule(second, job)) == (("processing", None), "running")
     second.close()
+
+
+def test_what_ended_in_the_meantime_is_known_when_the_doubt_ends(bench: Bench) -> None:
+    job = run(bench)
+    in_turn(bench, "boot-b", "boot-a")
+    note(bench, P1, EndKind.REMOVED)
+    bench.run_pass()
+    assert bench.says(job) == ("processing", None)
+    record = bench.gatherer.servers["gpu"].record
+    record.boot_returned_at = bench.clock.now() - SHARED_S
+    bench.run_pass()
+    assert bench.says(job)[0] == "cancelled"
 
 
 def test_a_job_that_may_be_elsewhere_waits_for_the_doubtful_server_too(

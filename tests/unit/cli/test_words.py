@@ -83,3 +83,19 @@ def test_a_silent_server_is_told_by_how_it_is_silent(how: str | None, said: str)
     assert words_of_it is not None
     assert words_of_it.startswith("gpu has not answered for 1 min: ")
     assert said in words_of_it
+
+
+def test_a_dead_worker_is_told_with_what_to_do() -> None:
+    record = ServerRecord("gpu", "http://gpu", worker_dead_since=NOW - 120)
+    words_of_it = words.server_trouble(record, NOW)
+    assert words_of_it is not None
+    assert words_of_it.startswith("gpu is unhealthy: it answers, but its worker thread has been")
+    assert "dead for 2 min (http://gpu). Restart ComfyUI" in words_of_it
+
+
+def test_several_servers_are_told_as_long_as_they_are_in_doubt() -> None:
+    record = ServerRecord("gpu", "http://gpu", boot_returned_at=NOW - 60, worker_dead_since=NOW)
+    words_of_it = words.server_trouble(record, NOW)
+    assert words_of_it is not None
+    assert "several ComfyUI servers answer behind http://gpu" in words_of_it
+    assert words.server_trouble(ServerRecord("gpu", "x", boot_returned_at=0.0), NOW) is None
