@@ -8,7 +8,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comfy_node.prefix import id_in_a_name, job_prefix
@@ -72,6 +72,7 @@ def test_ids_are_plain_or_carry_a_digest(job_id: str, spelling: str) -> None:
     assert re.fullmatch(pattern, id_in_a_name(job_id))
 
 
+@settings(deadline=None)
 @given(job_id=ids, name=texts, subfolder=texts)
 def test_whatever_comes_in_the_path_stays_below_the_output_directory(
     job_id: str, name: str, subfolder: str
@@ -88,11 +89,13 @@ def test_whatever_comes_in_the_path_stays_below_the_output_directory(
     assert "%" not in COMFYUI_TOKENS.sub("", prefix)
 
 
+@settings(deadline=None)
 @given(job_id=ids)
 def test_an_id_triggers_nothing_that_comfyui_replaces(job_id: str) -> None:
     assert re.fullmatch("[0-9a-z~-]+", job_prefix(job_id, "", "", AT))
 
 
+@settings(deadline=None)
 @given(first=ids, second=ids, name=texts, other=texts)
 def test_two_jobs_never_share_a_series(first: str, second: str, name: str, other: str) -> None:
     mine, theirs = job_prefix(first, name, "", AT), job_prefix(second, other, "", AT)
