@@ -47,6 +47,12 @@ def test_what_one_prompt_lists_is_its_jobs() -> None:
     assert job_of(facts(lists("1"), tag_job_id="another application's own id")) == "1"
 
 
+@pytest.mark.parametrize("ended", [1, -CLOCK_SKEW_S - 1])
+def test_several_prompts_of_one_job_may_list_it(ended: float) -> None:
+    follow_up = replace(lists("1", -50, ended), prompt_id="p4")
+    assert whose(facts(lists("1", -50, ended), follow_up), ROWS) == Whose("1", "p4", How.LISTED)
+
+
 def test_what_nobody_claims_is_nobodys() -> None:
     assert whose(facts(), ROWS) == NOBODYS
 
@@ -99,6 +105,7 @@ def test_of_two_that_list_it_neither_without_evidence(
     [
         # A second thing speaks for the tag: the file was changed after the end,
         (lists("1", -900, -CLOCK_SKEW_S - 1), "strange", {}, None),
+        (lists("1", -900, -CLOCK_SKEW_S - 1), "p2", {"p2": Link("2", NOW - 999)}, None),
         # or the other prompt is another job's, and still to end then.
         (lists("1"), "p2", {"p2": Link("2")}, None),
         (lists("1"), "p2", {"p2": Link("2", NOW - 40)}, None),
