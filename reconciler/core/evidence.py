@@ -151,7 +151,7 @@ class Doing:
     def __str__(self) -> str:
         """As a person says it: "node 7 (KSampler), step 12 of 30"."""
         kind = f" ({self.node_type[:MAX_SAID]})" if self.node_type else ""
-        steps = f", step {self.value:.0f} of {self.maximum:.0f}" if self.maximum > 0 else ""
+        steps = f", step {self.value:.0f} of {self.maximum:.0f}" if self.maximum > 1 else ""
         return f"node {self.node_id[:MAX_SAID]}{kind}{steps}"
 
 

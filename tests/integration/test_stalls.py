@@ -15,9 +15,10 @@ from PIL import Image
 from reconciler.comfyui.values import Look, QueuedPrompt, RunningState
 from reconciler.core.evidence import Ending, EndKind, Source
 from reconciler.core.policy import Policy, RunStage, StallMatch, StallPolicy, StallRule
+from reconciler.errors import ServerRefused
 from reconciler.store import open_store
 from tests.integration.hours import PROMPT, Hours, PostgresTime, Time, ask
-from tests.integration.reconciling import listed, success
+from tests.integration.reconciling import QUICK, Bench, listed, success
 
 MIN, HOUR = 60.0, 3_600.0
 #: The defaults, without a limit on servers that are down, and a success needs no file.
@@ -342,3 +343,23 @@ def test_a_prompt_that_got_on_after_all_is_not_interrupted(begin: Begin) -> None
     hours.until(20 * MIN)
     assert failed(hours)
     assert hours.server.interrupted == []
+
+
+def test_a_server_that_is_down_is_not_hidden_by_another_that_answers(
+    database: str, tmp_path: Path
+) -> None:
+    """A job with prompts on both: the one that answers has forgotten its prompt."""
+    bench = Bench(
+        database, tmp_path, policy=replace(QUICK, server_down_timeout_s=0.0), names=("one", "two")
+    )
+    job = bench.insert(comfyui_job_id=PROMPT)
+    bench.servers["one"].run(PROMPT)
+    bench.servers["two"].run("another", job_id=job)
+    bench.run_pass()
+    bench.servers["one"].failing = ServerRefused("down")
+    bench.run_pass()
+    assert bench.says(job) == ("processing", None), "the other prompt runs"
+    bench.servers["two"].forget("another")
+    bench.passes(3)
+    assert bench.says(job) == ("failed", "server_down")
+    bench.close()
