@@ -40,7 +40,7 @@ class Digester:
 
         An output that is not what the manifest says any more gets none. Raises OSError.
         """
-        root = os.path.realpath(self._folder.root)
+        root = self._folder.real_root
         outputs = manifest["outputs"] or []
         for output in outputs:
             path = path_of(output, root) if output["size_bytes"] is not None else None

@@ -149,15 +149,15 @@ def messages(status: Any) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield name, data
 
 
-def outputs_of(history_result: Any, root: str) -> list[dict[str, Any]] | None:
-    """Every file that history will list, with size and time of those inside `root`, the output
-    directory, which no name may lead out of. None where the result does not tell its outputs."""
+def outputs_of(history_result: Any, real_root: str) -> list[dict[str, Any]] | None:
+    """Every file that history will list, with size and time of those inside `real_root`, the
+    output directory without links, which no name may lead out of. None where the result does not
+    tell its outputs."""
     outputs = _field(history_result, "outputs")
     if not isinstance(outputs, dict):
         return None
     found = []
     folders: dict[str, str | None] = {}
-    real_root = os.path.realpath(root)
     for node_id, key, entry in _listed_files(outputs):
         subfolder, kind = entry.get("subfolder"), entry.get("type")
         output = {
@@ -191,7 +191,7 @@ def path_of(
     name, subfolder = output["filename"], output["subfolder"]
     folder, name = os.path.split(os.path.join(subfolder, name))
     if folder not in folders:
-        folders[folder] = _inside(os.path.join(real_root, folder), real_root)
+        folders[folder] = _real_folder(folder, real_root)
     real_folder = folders[folder]
     if real_folder is None or name in ("", os.curdir, os.pardir):
         return None
@@ -208,6 +208,17 @@ def encode(manifest: dict[str, Any]) -> bytes:
             break
         told[key] = None
     return content
+
+
+def _real_folder(folder: str, real_root: str) -> str | None:
+    """The folder of that name inside `real_root`; most have no link on the way."""
+    path = real_root
+    for part in folder.replace(os.altsep or os.sep, os.sep).split(os.sep) if folder else ():
+        path = os.path.join(path, part)
+        # A colon: on Windows that would be another drive.
+        if part in ("", os.curdir, os.pardir) or ":" in part or os.path.islink(path):
+            return _inside(os.path.join(real_root, folder), real_root)
+    return path
 
 
 def _inside(path: str, real_root: str) -> str | None:

@@ -39,6 +39,8 @@ class ManifestFolder:
 
     def __init__(self, output_directory: Callable[[], str]) -> None:
         self._output_directory = output_directory
+        #: The directory that was asked for last, and its real path, which seldom changes.
+        self._real_root: tuple[tuple[str, int, int], str] = (("", 0, 0), "")
         #: Held for the moment in which a file takes its place.
         self._placing = threading.Lock()
 
@@ -46,6 +48,19 @@ class ManifestFolder:
     def root(self) -> str:
         """ComfyUI's output directory."""
         return self._output_directory()
+
+    @property
+    def real_root(self) -> str:
+        """The output directory without symbolic links."""
+        root = self.root
+        try:
+            found = os.stat(root)
+        except OSError:  # not there: so is no file
+            return root
+        key = root, found.st_dev, found.st_ino
+        if key != self._real_root[0]:
+            self._real_root = key, os.path.realpath(root)
+        return self._real_root[1]
 
     @property
     def path(self) -> str:
@@ -73,9 +88,12 @@ class ManifestFolder:
         folder, name = os.path.split(path)
         temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
         try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                file.flush()
+            # Each call that waits for the disk lets other threads have Python's lock first, and
+            # the worker waits for it: the fewer, the better.
+            with open(temporary, "xb", buffering=0) as file:
+                left = memoryview(content)
+                while left:
+                    left = left[file.write(left) :]
                 if instead_of is not None:
                     os.fsync(file.fileno())
                 identity = _identity(os.fstat(file.fileno()))

@@ -158,7 +158,7 @@ class Pack:
         told |= {
             "created_at": self._created_at(item),
             "error": manifest.error_of(status) if kind == "error" else None,
-            "outputs": manifest.outputs_of(history_result, self.folder.root),
+            "outputs": manifest.outputs_of(history_result, self.folder.real_root),
             "cached_nodes": manifest.cached_nodes(status),
         }
         if running is not None:

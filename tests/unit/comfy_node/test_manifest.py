@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from comfy_node import manifest
 from comfy_node.contract import KINDS
 from comfy_node.manifest import Item, encode, outputs_of
+from comfy_node.manifest_files import ManifestFolder
 from comfy_node.pack import Pack
 from reconciler.comfyui.manifest import parse_manifest
 from reconciler.simulator.queue import ExecutionStatus
@@ -198,8 +199,10 @@ def test_links_inside_the_output_directory_are_followed(output: Path, tmp_path: 
         {"filename": "b.png", "subfolder": "", "type": "output"},
     ]
 
-    found = outputs_of({"outputs": {"2": {"images": files}}}, str(tmp_path / "elsewhere"))
+    folder = ManifestFolder(lambda: str(tmp_path / "elsewhere"))
+    found = outputs_of({"outputs": {"2": {"images": files}}}, folder.real_root)
 
+    assert folder.real_root == os.path.realpath(output)
     assert found is not None
     assert [one["size_bytes"] for one in found] == [4, 4]
 

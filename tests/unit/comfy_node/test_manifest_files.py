@@ -83,7 +83,36 @@ def test_an_output_directory_that_is_absent_is_not_made(tmp_path: Path) -> None:
 
     with pytest.raises(FileNotFoundError):
         folder.write("p1", b"x")
+    assert folder.real_root == str(tmp_path / "unmounted")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_an_output_directory_prompts_run_and_one_line_tells(
+    server: FakePromptServer, pack: Pack, output: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output.rmdir()
+
+    server.run("p1", listed("a.png"))
+    server.run("p2", listed("a.png"))
+    settle(pack)
+
+    assert list(server.prompt_queue.history) == ["p1", "p2"]
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "no manifests can be written" in caplog.text
+
+
+def test_an_output_directory_that_is_moved_is_found_where_it_is(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    link = tmp_path / "output"
+    link.symlink_to("old")
+    folder = ManifestFolder(lambda: str(link))
+    assert folder.real_root == os.path.realpath(tmp_path / "old")
+
+    link.unlink()
+    link.symlink_to("new")
+
+    assert folder.real_root == os.path.realpath(tmp_path / "new")
 
 
 class FullDisk:
