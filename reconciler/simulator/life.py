@@ -36,6 +36,7 @@ class Life:
         #: Set in the event loop when the life ends.
         self.over = asyncio.Event()
         self._temp = tempfile.TemporaryDirectory(prefix="simulator-")
+        self._memory: dict[str, Any] = {}
         stage = Stage(
             output_dir=world.output_dir,
             temp_dir=Path(self._temp.name),
@@ -44,6 +45,7 @@ class Life:
             metadata=world.metadata,
             signals=self.signals,
             server=self.server,
+            memory=self._memory,
             crash=crash,
             delay_answers=world.delay_answers,
         )
@@ -66,6 +68,8 @@ class Life:
         if self._pack is not None:
             self._pack.close()  # what it has not yet written stays unwritten
         self._worker.join()
+        for kept in self._memory.values():
+            kept.close()
         # Past the queue's own methods, which are the pack's by now: a process that dies removes
         # nothing from its queue.
         for item in self.server.prompt_queue.queue:

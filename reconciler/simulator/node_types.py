@@ -20,6 +20,7 @@ _IMAGES = Input("IMAGE")
 _PREFIX = Input("STRING", "ComfyUI")
 _TOLD = ("prompt", "extra_pnginfo")
 _SIZE = Input("INT", 256, minimum=16)
+_VHS = "custom_nodes.comfyui-videohelpersuite"
 _VHS_FORMATS = ("image/gif", "video/h264-mp4")
 
 _SIMULATED_RENDER = NodeType(
@@ -182,11 +183,27 @@ _VHS_VIDEO_COMBINE = NodeType(
         "save_output": Input("BOOLEAN", True),
         "save_metadata": _optional("BOOLEAN", True),
         "audio": _optional("AUDIO", None),
+        "meta_batch": _optional("VHS_BatchManager", None),
     },
     outputs=("VHS_FILENAMES",),
     is_output=True,
     hidden=(*_TOLD, "unique_id"),
-    module="custom_nodes.comfyui-videohelpersuite",
+    module=_VHS,
+)
+
+_VHS_LOAD_VIDEO_PATH = NodeType(
+    inputs={
+        "video": Input("STRING", ""),
+        "force_rate": Input("FLOAT", 0, minimum=0),
+        "custom_width": Input("INT", 0, minimum=0),
+        "custom_height": Input("INT", 0, minimum=0),
+        "frame_load_cap": Input("INT", 0, minimum=0),
+        "skip_first_frames": Input("INT", 0, minimum=0),
+        "select_every_nth": Input("INT", 1, minimum=1),
+        "meta_batch": _optional("VHS_BatchManager", None),
+    },
+    outputs=("IMAGE", "INT", "AUDIO", "VHS_VIDEOINFO"),
+    module=_VHS,
 )
 
 NODE_TYPES: Mapping[str, NodeType] = {
@@ -205,6 +222,10 @@ NODE_TYPES: Mapping[str, NodeType] = {
     "SaveAnimatedWEBP": _SAVE_WEBP,
     "SaveAudio": _SAVE_AUDIO,
     "VHS_VideoCombine": _VHS_VIDEO_COMBINE,
+    "VHS_LoadVideoPath": _VHS_LOAD_VIDEO_PATH,
+    "VHS_BatchManager": NodeType(
+        {"frames_per_batch": Input("INT", 16, minimum=1)}, ("VHS_BatchManager",), module=_VHS
+    ),
     **_LAB_TYPES,
     **PACK_TYPES,
 }

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from reconciler.simulator import savers
+from reconciler.simulator.batch import MANAGER, batch_manager, combine_batch, load_video_path
 from reconciler.simulator.lab import LAB_NODES
 from reconciler.simulator.node_types import SCRIPTED
 from reconciler.simulator.pack import PACK_NODES, Node
@@ -92,6 +93,8 @@ def combine_video(run: Run, node_id: str, inputs: Inputs) -> Result:
         run.pause(0)
         run.progress.update(node_id, number + 1, clip.frames)
 
+    if inputs["meta_batch"] is not None:
+        return combine_batch(run, clip, inputs, tick)
     ui = savers.combine_video(
         run,
         clip,
@@ -123,6 +126,8 @@ NODES: Mapping[str, Node] = {
     "SaveAnimatedWEBP": save_webp,
     "SaveAudio": save_audio,
     "VHS_VideoCombine": combine_video,
+    "VHS_LoadVideoPath": load_video_path,
+    MANAGER: batch_manager,
     **LAB_NODES,
     **PACK_NODES,
 }

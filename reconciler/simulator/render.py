@@ -77,17 +77,64 @@ def write_png(path: Path, image: Image.Image, tags: Tags) -> None:
     image.save(path, pnginfo=info, compress_level=4)
 
 
-def encode(path: Path, clip: Clip, tags: Tags, codec: tuple[str, ...], tick: Tick) -> None:
-    """A video under its final name, which grows while frames come; an mp4 gets its moov last.
+class Encoder:
+    """ffmpeg at work on one video, which grows under its final name while frames come; an mp4 gets
+    its moov last."""
 
-    Whatever `tick` raises leaves the file as it is then, without an end. Raises `EncoderFailed`.
-    """
-    with _tags_file(tags) as tags_path:
+    def __init__(self, path: Path, clip: Clip, tags: Tags, codec: tuple[str, ...]) -> None:
+        """Size and rate are those of `clip`, all of whose frames may come later."""
+        self._open = contextlib.ExitStack()
+        tags_path = self._open.enter_context(_tags_file(tags))
         command = _command(path, clip, tags_path, codec)
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            complaint = _feed(process, clip, tick)
-    if process.returncode:
-        raise EncoderFailed(complaint)
+        pipe = subprocess.PIPE
+        self._process = self._open.enter_context(subprocess.Popen(command, stdin=pipe, stderr=pipe))
+
+    def feed(self, clip: Clip, tick: Tick) -> None:
+        """Encode frames. Whatever `tick` raises leaves the file as it is then, without an end."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):  # exit status and complaints say why
+                for number, image in enumerate(clip.images()):
+                    tick(number)
+                    stdin.write(image.tobytes())
+                    stdin.flush()
+        except BaseException:
+            self.kill()
+            raise
+
+    def finish(self) -> None:
+        """Give the file its end. Raises `EncoderFailed`."""
+        assert self._process.stdin is not None and self._process.stderr is not None
+        with self._open:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            complaint = self._process.stderr.read().decode(errors="replace")
+        if self._process.returncode:
+            raise EncoderFailed(complaint)
+
+    def kill(self) -> None:
+        """Break off."""
+        self._process.kill()
+        with contextlib.suppress(BrokenPipeError), self._open:
+            pass
+
+
+def encode(path: Path, clip: Clip, tags: Tags, codec: tuple[str, ...], tick: Tick) -> None:
+    """A whole video. Raises `EncoderFailed`, and whatever `tick` raises."""
+    encoder = Encoder(path, clip, tags, codec)
+    encoder.feed(clip, tick)
+    encoder.finish()
+
+
+def read_clip(path: Path) -> Clip:
+    """Noise as long, as large and as fast as the video that lies there."""
+    frames, _ = imageio_ffmpeg.count_frames_and_secs(str(path))
+    reader = imageio_ffmpeg.read_frames(str(path))
+    about = next(reader)
+    reader.close()
+    width, height = about["size"]
+    return Clip(frames, width, height, fps=about["fps"])
 
 
 def add_sound(silent: Path, path: Path) -> None:
@@ -151,24 +198,6 @@ def _command(path: Path, clip: Clip, tags_path: str, codec: tuple[str, ...]) -> 
     maps = ("-f", "ffmetadata", "-i", tags_path, "-map", "0:v", "-map_metadata", "1")
     # Each packet is written at once, so that even a short file can be seen growing.
     return [*_FFMPEG, *frames, *maps, *codec, "-threads", "1", "-flush_packets", "1", str(path)]
-
-
-def _feed(process: subprocess.Popen[bytes], clip: Clip, tick: Tick) -> str:
-    """Hand every frame to ffmpeg; returns its complaints."""
-    assert process.stdin is not None and process.stderr is not None
-    try:
-        with contextlib.suppress(BrokenPipeError):  # its exit status and complaints say why
-            for number, image in enumerate(clip.images()):
-                tick(number)
-                process.stdin.write(image.tobytes())
-                process.stdin.flush()
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-    return process.stderr.read().decode(errors="replace")
 
 
 def _ffmetadata(tags: Tags) -> str:

@@ -28,6 +28,8 @@ class Stage:
     metadata: bool
     signals: Signals
     server: PromptServer
+    #: What nodes keep from prompt to prompt, by node id.
+    memory: dict[str, Any]
     #: End this process and start the next after so many seconds; callable from any thread.
     crash: Callable[[float], None]
     #: Make every HTTP answer late by so many seconds from now on.

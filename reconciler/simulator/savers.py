@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,31 @@ def combine_video(
     metadata: bool = True,
 ) -> Ui:
     """`VHS_VideoCombine`: a PNG of the first frame, the video, with sound a second video."""
+    begun = begin_combining(run, clip, prefix, format_, temporary)
+    path = begun.path
+    if format_ == "image/gif":
+        write_gif(path, clip, run.counting(tick))
+    else:
+        encode(path, clip, run.all_tags if metadata else {}, H264, run.counting(tick))
+        path = _with_sound(run, path) if audio else path
+    return list_combined(begun, path, clip.fps)
+
+
+@dataclass(frozen=True, slots=True)
+class Combining:
+    """A video that VHS has begun to write."""
+
+    target: Target
+    picture: Path
+    path: Path
+    format: str
+    temporary: bool
+
+
+def begin_combining(
+    run: Run, clip: Clip, prefix: str, format_: str, temporary: bool = False
+) -> Combining:
+    """Take a number, and write the picture that carries the metadata."""
     target = find_target(run.stage.temp_dir if temporary else run.stage.output_dir, prefix)
     stem = f"{target.name}_{next_vhs_number(target):05}"
     picture = target.folder / f"{stem}.png"
@@ -92,13 +118,13 @@ def combine_video(
     write_png(picture, next(islice(clip.images(), 1)), run.all_tags)
     path = target.folder / f"{stem}.{'gif' if format_ == 'image/gif' else 'mp4'}"
     run.begins_main(path)
-    if format_ == "image/gif":
-        write_gif(path, clip, run.counting(tick))
-    else:
-        encode(path, clip, run.all_tags if metadata else {}, H264, run.counting(tick))
-        path = _with_sound(run, path) if audio else path
-    about = {"format": format_, "frame_rate": clip.fps, "workflow": picture.name}
-    listed = _listed(target, path, "temp" if temporary else "output")
+    return Combining(target, picture, path, format_, temporary)
+
+
+def list_combined(begun: Combining, path: Path, fps: float) -> Ui:
+    """What VHS tells of the finished `path`."""
+    about = {"format": begun.format, "frame_rate": fps, "workflow": begun.picture.name}
+    listed = _listed(begun.target, path, "temp" if begun.temporary else "output")
     return {"gifs": [listed | about | {"fullpath": str(path)}]}
 
 

@@ -153,6 +153,16 @@ class Server:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["prompt_id"])
 
+    def saved_under(self, prefix: str) -> list[dict[str, Any]]:
+        """The history entries of all prompts with a saver of that prefix."""
+        entries: list[dict[str, Any]] = list(self.json("/history").values())
+        return [
+            entry
+            for entry in entries
+            for node in entry["prompt"][2].values()
+            if node["inputs"].get("filename_prefix") == prefix
+        ]
+
     def history(self, prompt_id: str) -> dict[str, Any] | None:
         """The entry of a prompt; None if there is none."""
         found: dict[str, Any] | None = self.json(f"/history/{prompt_id}").get(prompt_id)
@@ -244,6 +254,21 @@ def follow_up_graph(prefix: str, follow_ups: int) -> Graph:
     graph["5"] = {"class_type": "QueueFollowUp", "inputs": more}
     graph["2"]["inputs"]["images"] = ["5", 0]
     return graph
+
+
+def batch_graph(prefix: str, video: str, frames_per_batch: int) -> Graph:
+    """VHS's batch manager: a video loaded and written again, so many frames a prompt."""
+    batch = {"meta_batch": ["1", 0]}
+    zero = ("force_rate", "custom_width", "custom_height", "frame_load_cap", "skip_first_frames")
+    load = {"video": video, "select_every_nth": 1, **dict.fromkeys(zero, 0), **batch}
+    saver = {"images": ["2", 0], "frame_rate": 8, "loop_count": 0, "filename_prefix": prefix}
+    saver |= {"format": "video/h264-mp4", "pingpong": False, "save_output": True, **batch}
+    saver |= {"pix_fmt": "yuv420p", "crf": 19, "save_metadata": True, "trim_to_audio": False}
+    return {
+        "1": {"class_type": "VHS_BatchManager", "inputs": {"frames_per_batch": frames_per_batch}},
+        "2": {"class_type": "VHS_LoadVideoPath", "inputs": load},
+        "3": {"class_type": "VHS_VideoCombine", "inputs": saver},
+    }
 
 
 def long_graph(server: Server) -> Graph:

@@ -15,7 +15,9 @@ from tests.contract.media import container_tags, decoded_frames
 from tests.contract.talk import (
     Graph,
     Server,
+    as_sent,
     audio_graph,
+    batch_graph,
     failing_graph,
     fresh_prefix,
     images_graph,
@@ -91,6 +93,38 @@ def test_success_with_a_video(server: Server, tmp_path: Path) -> None:
     path.write_bytes(content)
     assert_tags(container_tags(path), graph)
     assert decoded_frames(path) == 12
+
+
+def test_a_batch_of_vhs_is_several_prompts_and_one_file(server: Server, tmp_path: Path) -> None:
+    """Only the last lists the file, which carries the first one's tags."""
+    if "VHS_BatchManager" not in server.nodes:
+        pytest.skip("this ComfyUI lacks VideoHelperSuite")
+    source = server.finish(video_graph(fresh_prefix("source"), frames=10))["outputs"]["3"]
+    argv = server.json("/system_stats")["system"]["argv"]
+    root = Path(argv[len(argv) - argv[::-1].index("--output-directory")])
+    video = root / source["images"][0]["subfolder"] / source["images"][0]["filename"]
+    prefix = fresh_prefix("batch")
+    first = server.submit(batch_graph(prefix, str(video), 4), extra_data=JOB)
+    wait_until(lambda: len(server.saved_under(prefix)) == 3, "the last of three prompts")
+    entries = server.saved_under(prefix)
+    assert entries[0]["prompt"][1] == first
+    assert [entry["status"]["status_str"] for entry in entries] == ["success"] * 3
+    assert [entry["outputs"] for entry in entries[:2]] == [{"3": {"unfinished_batch": [True]}}] * 2
+    managers = [entry["prompt"][2]["1"]["inputs"] for entry in entries]
+    assert [inputs["requeue"] for inputs in managers] == [1, 2, 2]
+    parts = 5 if server.has_jobs_api else 6
+    assert [len(entry["prompt"]) for entry in entries] == [5, parts, parts]
+    carried = [as_sent(entry["prompt"][3]) for entry in entries]
+    assert carried == [carried[0]] * 3
+    [listed] = entries[2]["outputs"]["3"]["gifs"]
+    assert listed["filename"] == f"{prefix.removeprefix('contract/')}_00001.mp4"
+    path = tmp_path / "video.mp4"
+    path.write_bytes(view(server, listed))
+    assert decoded_frames(path) == 10
+    tags = container_tags(path)
+    assert tags["job_id"] == '"42"'
+    if server.has_pack:
+        assert json.loads(tags["prompt_id"]) == first
 
 
 def test_success_with_sound(server: Server, tmp_path: Path) -> None:

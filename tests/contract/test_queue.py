@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 
@@ -84,8 +83,8 @@ def test_a_node_queues_the_next_prompts_itself(server: Server) -> None:
         pytest.skip("this ComfyUI lacks the lab's nodes: link tests/contract/lab_nodes into it")
     prefix, job = fresh_prefix("follow"), {"job_id": 42, "extra_pnginfo": {"job_id": "42"}}
     first = server.submit(follow_up_graph(prefix, 2), extra_data=job)
-    wait_until(lambda: len(followed(server, prefix)) == 3, "the last of three prompts")
-    entries = followed(server, prefix)
+    wait_until(lambda: len(server.saved_under(prefix)) == 3, "the last of three prompts")
+    entries = server.saved_under(prefix)
     assert [entry["prompt"][2]["5"]["inputs"]["follow_ups"] for entry in entries] == [2, 1, 0]
     assert entries[0]["prompt"][1] == first
     assert len({entry["prompt"][1] for entry in entries}) == 3
@@ -93,15 +92,6 @@ def test_a_node_queues_the_next_prompts_itself(server: Server) -> None:
     assert carried == [carried[0]] * 3
     assert all(entry["prompt"][0] <= 0 for entry in entries[1:])
     assert all(entry["status"]["status_str"] == "success" for entry in entries)
-
-
-def followed(server: Server, prefix: str) -> list[dict[str, Any]]:
-    """The history entries of the prompts that save under a prefix."""
-    return [
-        entry
-        for entry in server.json("/history").values()
-        if entry["prompt"][2].get("2", {}).get("inputs", {}).get("filename_prefix") == prefix
-    ]
 
 
 def test_secrets_are_in_neither_queue_nor_history(server: Server) -> None:

@@ -52,6 +52,7 @@ class Theatre:
             metadata=True,
             signals=self.clock,
             server=server,
+            memory={},
             crash=self.crashes_s.append,
             delay_answers=self.delays_s.append,
         )
