@@ -25,6 +25,13 @@ log = structlog.get_logger(__name__)
 #: A server that was not looked at for longer was away, in seconds. Shorter gaps are common while
 #: a node computes, and to search its history costs it megabytes.
 AWAY_S = 30.0
+#: The same in intervals, where looks are seldom.
+AWAY_INTERVALS = 3
+
+
+def away_after_s(interval_s: float) -> float:
+    """Seconds without a look after which a server was away, where one is due each interval."""
+    return max(AWAY_S, AWAY_INTERVALS * interval_s)
 
 
 class Client(Protocol):

@@ -24,14 +24,11 @@ from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
-from reconciler.reconcile.servers import AWAY_S, WatchedServer
+from reconciler.reconcile.servers import WatchedServer, away_after_s
 from reconciler.settings import ServerSettings, Settings, stored_path_of
 from reconciler.store import Store, open_store
 from reconciler.store.embedded import ensure_running
 from reconciler.store.servers import ServerRecord
-
-#: A server that was not looked at for so many intervals was away.
-AWAY_INTERVALS = 3
 
 
 @dataclass
@@ -159,7 +156,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
         record.move_to(server.url)
         servers[server.name] = WatchedServer(
             record, client, book, _stored_path(server, book.root), own_client_id(server.name),
-            away_s=max(AWAY_S, AWAY_INTERVALS * settings.reconcile.interval_s),
+            away_s=away_after_s(settings.reconcile.interval_s),
         )  # fmt: skip
     gatherer = Gatherer(
         store, servers, clock, live, _file_evidence(settings, servers, store, clock), lookers,

@@ -27,7 +27,7 @@ from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
-from reconciler.reconcile.servers import AWAY_S, WatchedServer
+from reconciler.reconcile.servers import WatchedServer, away_after_s
 from reconciler.store.servers import ServerRecord
 from tests.integration.reconciling import FakeServer
 
@@ -161,7 +161,7 @@ class Hours:
             str,
             client_id=OURS,
             listening_since=lambda: self._listening_since,
-            away_s=max(AWAY_S, 3 * self.every_s),
+            away_s=away_after_s(self.every_s),
         )
         servers = {"gpu": watched}
         files = FileEvidence(servers, self.store.outputs, clock, 0, 0.0)

@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from reconciler.core.jobs import FailureCode, Status
 from reconciler.core.policy import Policy, StallPolicy
 from reconciler.reconcile import servers
-from reconciler.reconcile.servers import AWAY_S
+from reconciler.reconcile.servers import away_after_s
 from tests.integration.hours import PROMPT, Hours, Time
 from tests.integration.memory_store import MemoryStore
 from tests.integration.reconciling import success
@@ -55,17 +55,13 @@ Pauses = list[tuple[float, float]]
 EVERY = st.sampled_from([60.0, 60.0, 20.0, 10.0])
 
 
-def away_s(every_s: float) -> float:
-    return max(AWAY_S, 3 * every_s)
-
-
 def examples(number: int) -> Any:
     return settings(max_examples=number, deadline=None)
 
 
 def policy(every_s: float, **stall: float) -> Policy:
     """A budget that the job nearly uses up: gaps that are too short to be told apart count."""
-    budget_s = JOB_S + 7 * away_s(every_s) + 3 * every_s
+    budget_s = JOB_S + 7 * away_after_s(every_s) + 3 * every_s
     known = {"no_progress_s": SILENCE_S, "base_s": budget_s, "per_frame_s": 0.0}
     return Policy(
         stall=StallPolicy(**(known | stall)),  # type: ignore[arg-type]
@@ -209,7 +205,9 @@ def test_a_hang_that_nobody_can_hear_is_failed_by_its_budget_and_not_before(trou
         world.until(made.over_s + budget_s + 3 * every_s, stop=lambda: is_final(world))
         assert says(world) == STALLED
         assert "only the budget applies" in world.store.jobs.record.reason
-        outages_s = [s for begins, s in made.outages if begins < world.s and s > away_s(every_s)]
+        outages_s = [
+            s for begins, s in made.outages if begins < world.s and s > away_after_s(every_s)
+        ]
         assert world.s > budget_s + sum(outages_s), "it was watched for longer than that"
 
 
