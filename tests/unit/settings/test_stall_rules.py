@@ -21,7 +21,7 @@ RULES = """\
 servers: [{url: http://a, name: gpu1}]
 stall:
   rules:
-    - match: {job_type: video*, frames_at_least: 121, server: gpu1}
+    - match: {job_type: video*, frames_at_least: 121, frames_at_most: 121, server: gpu1}
       no_progress_s: 1800
       budget: {base_s: 600}
     - match:
@@ -43,7 +43,7 @@ def test_a_rule_reaches_the_policy_as_it_is_written(write: WriteFile) -> None:
     policy = load(config=write(RULES), environ={}).policy()
     assert policy.stall.rules == (
         StallRule(
-            StallMatch(job_type="video*", frames_at_least=121, server="gpu1"),
+            StallMatch("video*", frames_at_least=121, frames_at_most=121, server="gpu1"),
             no_progress_s=1800,
             base_s=600,
         ),
