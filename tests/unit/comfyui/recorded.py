@@ -13,6 +13,11 @@ def recorded(version: str, name: str) -> Any:
     return json.loads((_ROOT / f"comfyui-{version}" / f"{name}.json").read_text("utf-8"))
 
 
+def recorded_pack(name: str) -> Any:
+    """What the node pack told inside a real ComfyUI."""
+    return json.loads((_ROOT / "node-pack" / f"{name}.json").read_text("utf-8"))
+
+
 def names(version: str) -> list[str]:
     return sorted(path.stem for path in (_ROOT / f"comfyui-{version}").glob("*.json"))
 

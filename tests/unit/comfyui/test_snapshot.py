@@ -13,6 +13,7 @@ from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen
 from reconciler.comfyui.snapshot import Snapshot, snapshot_of
 from reconciler.comfyui.values import EndedNote, QueuedPrompt, RunningState
 from reconciler.core.evidence import EndKind
+from tests.unit.comfyui.recorded import VERSIONS, recorded_pack
 from tests.unit.comfyui.snapshots import BUSY, NOW, end, snapshot
 from tests.unit.comfyui.test_history import JSON
 
@@ -41,6 +42,34 @@ def test_a_busy_server() -> None:
         EndedNote("px", EndKind.REMOVED, None, NOW - 5),
     )
     assert look.complete is True
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_recorded_snapshot(version: str) -> None:
+    """A prompt in its first node, two that wait (the one with the smaller number first), one that
+    succeeded, and one that was deleted."""
+    recording = recorded_pack(f"snapshot-{version}")
+    told = read(recording["snapshot"])
+    look = told.look
+    (running,), (first, second) = look.running, look.pending
+    assert (running.job_id, running.job_id_from, running.client_id) == ("41", "client", "lab")
+    assert (first.number, second.number, second.job_id) == (-5.0, 2.0, "42")
+    assert second.created_at is not None
+    assert first.created_at is not None
+    assert first.created_at > second.created_at, "it jumped the queue"
+    state = look.states[running.prompt_id]
+    assert (state.node_id, state.node_type, state.maximum) == ("1", "SlowNoise", 100.0)
+    assert state.age_s is not None
+    assert state.sign_age_s is not None
+    assert 3.0 < state.age_s < 5.0
+    assert state.sign_age_s < 0.4, "a step each 0.3 s"
+    assert [(note.kind, note.job_id) for note in look.ended] == [
+        (EndKind.SUCCESS, "40"),
+        (EndKind.REMOVED, None),
+    ]
+    assert (look.worker_alive, look.complete, told.cursor) == (True, True, 2)
+    later = read(recording["since"])
+    assert (later.boot_id, later.cursor, later.look.ended) == (told.boot_id, 2, ())
 
 
 @pytest.mark.parametrize(
