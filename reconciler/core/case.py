@@ -174,9 +174,7 @@ def facts(prompt: PromptEvidence | None) -> dict[str, object]:
         "place": prompt.place.value,
         "server": prompt.server,
         "running_since": prompt.running_since,
-        "unwatched_s": prompt.unwatched_s or None,
         "last_sign_at": prompt.last_sign_at,
-        "doing": None if prompt.doing is None else str(prompt.doing),
         "missing_looks": prompt.missing_looks or None,
         "missing_since": prompt.missing_since,
         "boot_changed_since": prompt.boot_changed_since,
@@ -184,7 +182,12 @@ def facts(prompt: PromptEvidence | None) -> dict[str, object]:
         "noted": None if prompt.noted is None else prompt.noted.value,
         "noted_at": prompt.noted_at,
     }
-    if prompt.ending is not None:
+    if prompt.ending is None:
+        facts |= {
+            "unwatched_s": prompt.unwatched_s or None,
+            "doing": None if prompt.doing is None else str(prompt.doing),
+        }
+    else:
         facts |= {
             "ending": prompt.ending.kind.value,
             "source": prompt.ending.source.value,

@@ -57,6 +57,9 @@ def check_stall(settings: Settings) -> Iterator[Finding]:
         f"when its runtime budget is over ({stall.budget.base_s:g} s +"
         f" {stall.budget.per_frame_s:g} s per frame)"
     )
+    number = len(stall.rules)
+    exceptions = f"; {number} rule{'' if number == 1 else 's'} in stall.rules may say otherwise"
+    exceptions = exceptions if number else ""
     heard = "with the node pack in ComfyUI"
     if settings.comfyui.socket:
         heard += ", or submitted without client_id"
@@ -65,5 +68,5 @@ def check_stall(settings: Settings) -> Iterator[Finding]:
     yield ok(
         "stall detection",
         f"{heard}, a prompt counts as stalled {silence}; one of another client without the pack"
-        f" shows us no progress, and a dead worker no sign, so only {budget}",
+        f" shows us no progress, and a dead worker no sign, so only {budget}{exceptions}",
     )

@@ -199,6 +199,22 @@ def test_both_restart_and_the_same_prompt_is_queued_again(begin: Begin) -> None:
     assert (says(hours)[1] or "").startswith("stalled: running for 40 min")
 
 
+def test_a_row_that_is_reopened_with_the_same_prompt_has_its_budget_anew(begin: Begin) -> None:
+    hours = begin(frames=72, client_id="somebody")
+    hours.until(10 * MIN)
+    hours.set(network=False)
+    hours.until(2 * HOUR)
+    hours.set(network=True)
+    hours.until(2 * HOUR + 32 * MIN)
+    assert failed(hours), "39 minutes without those of the outage"
+    statement = "update production_jobs set status = 'processing', error = null returning id"
+    ask(hours.url, statement)  # type: ignore[attr-defined]
+    hours.until(2 * HOUR + 32 * MIN + 38 * MIN)
+    assert says(hours) == ("processing", None)
+    hours.until(2 * HOUR + 32 * MIN + 42 * MIN)
+    assert failed(hours), "and the outage is not left out once more"
+
+
 def test_a_prompt_that_is_run_anew_by_another_process_starts_anew(begin: Begin) -> None:
     """The queue shows it running at every look: only the node pack tells that ComfyUI restarted."""
     hours = begin(frames=72, client_id="somebody")

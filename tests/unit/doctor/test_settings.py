@@ -67,6 +67,12 @@ def test_what_a_hang_is_known_by() -> None:
     assert "60 s + 20 s per frame" in finding.detail
 
 
+def test_rules_that_say_otherwise_are_counted() -> None:
+    rule = {"match": {"stage": "loading"}, "no_progress_s": 3600}
+    (finding,) = check_stall(settings(stall={"rules": [rule]}))
+    assert finding.detail.endswith("; 1 rule in stall.rules may say otherwise")
+
+
 def test_without_a_websocket_the_pack_alone_tells() -> None:
     (finding,) = check_stall(settings(comfyui={"socket": False}))
     assert "with the node pack in ComfyUI (comfyui.socket is off), a prompt" in finding.detail
