@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-#: How far the clocks of ComfyUI, the storage and the database may differ, in seconds.
+#: How far the clocks of ComfyUI and the storage may differ when times are compared to tell one
+#: writer from another, in seconds.
 CLOCK_SKEW_S = 5.0
+#: How far a share's clock may be off where the prompt that a file names speaks for it already.
+STORAGE_SKEW_S = 300.0
 
 
 class How(StrEnum):
@@ -36,6 +39,9 @@ class Listing:
     #: When it ran, by ComfyUI's clock.
     started_at: float | None = None
     ended_at: float | None = None
+    #: The file is, by size and time, still as the manifest saw it at the prompt's end; None where
+    #: there is no manifest.
+    unchanged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,57 +102,63 @@ def whose(facts: FileFacts, rows: Mapping[str, Row], *, accept_bare: bool = True
     )
 
 
-def is_reused(listing: Listing, changed_at: float) -> bool:
-    """True where the prompt lists a file that was there before it began: it wrote nothing."""
-    started = listing.started_at
-    return listing.reused or (started is not None and changed_at < started - CLOCK_SKEW_S)
+def began_later(listing: Listing, changed_at: float) -> bool:
+    """True where the file was there before the prompt began: it wrote nothing."""
+    return listing.started_at is not None and changed_at < listing.started_at - CLOCK_SKEW_S
 
 
 def _by_listing(facts: FileFacts) -> Whose | None:
-    writers = [each for each in facts.listings if not is_reused(each, facts.changed_at)]
-    jobs = {each.job_id for each in writers}
+    writers = [each for each in facts.listings if not each.reused]
     link = facts.links.get(facts.tag_prompt_id or "")
-    if link is not None and link.job_id in jobs:
-        # With two that list it, the tag tells which of them wrote last.
-        return Whose(link.job_id, facts.tag_prompt_id, How.LISTED, _overwritten(facts, jobs))
-    fitting = [each for each in writers if not _changed_after(each, facts.changed_at)]
-    if len(jobs) > 1:
-        return _of_several(writers, fitting)
+    if len({each.job_id for each in writers}) > 1:
+        return _of_several(facts, writers, link)
     if not writers:
         return None
     last = writers[-1]
-    if _is_contradicted(facts, writers, link, changed_later=not fitting):
+    if link is not None and link.job_id == last.job_id:
+        return Whose(last.job_id, facts.tag_prompt_id, How.LISTED)
+    if _is_contradicted(facts, writers, link):
         return Whose(dispute=f"overwritten by prompt {facts.tag_prompt_id}")
     return Whose(last.job_id, last.prompt_id, How.LISTED)
 
 
-def _overwritten(facts: FileFacts, jobs: set[str]) -> str:
-    return f"overwritten by prompt {facts.tag_prompt_id}" if len(jobs) > 1 else ""
-
-
-def _of_several(writers: list[Listing], fitting: list[Listing]) -> Whose:
-    """One wrote it last; of several whose time it could have been, none is chosen."""
-    if len({each.job_id for each in fitting}) == 1:
-        last = fitting[-1]
-        dispute = f"overwritten by prompt {last.prompt_id}"
-        return Whose(last.job_id, last.prompt_id, How.LISTED, dispute)
+def _of_several(facts: FileFacts, writers: list[Listing], link: Link | None) -> Whose:
+    """One of them wrote it last: by its tag, by the manifest, or by the time of its last change.
+    Where none of these tells, none is chosen."""
+    if link is not None and link.job_id in {each.job_id for each in writers}:
+        return _written_by(link.job_id, facts.tag_prompt_id)
+    in_time = [
+        each
+        for each in writers
+        if not began_later(each, facts.changed_at) and not _changed_after(each, facts.changed_at)
+    ]
+    for candidates in ([each for each in writers if each.unchanged], in_time):
+        if len({each.job_id for each in candidates}) == 1:
+            return _written_by(candidates[-1].job_id, candidates[-1].prompt_id)
     prompts = ", ".join(f"{each.prompt_id} of job {each.job_id}" for each in writers)
     return Whose(dispute=f"listed by the prompts {prompts}, and nothing in it tells whose it is")
 
 
-def _is_contradicted(
-    facts: FileFacts, writers: list[Listing], link: Link | None, *, changed_later: bool
-) -> bool:
+def _written_by(job_id: str, prompt_id: str | None) -> Whose:
+    return Whose(job_id, prompt_id, How.LISTED, f"overwritten by prompt {prompt_id}")
+
+
+def _is_contradicted(facts: FileFacts, writers: list[Listing], link: Link | None) -> bool:
     """True where the tag names a strange prompt and a second thing speaks for it: the file was
-    changed after the listing prompts' end, or that prompt is another job's and was still to end.
+    changed after the listing prompts' end, by its time or by their manifest; or that prompt is
+    another job's and was still to end.
 
     The tag alone does not do: an application that sends an earlier prompt's `extra_data` again
     writes that prompt's tag into files of its own.
     """
     if facts.tag_prompt_id in {None, *(each.prompt_id for each in writers)}:
         return False
-    if changed_later or link is None or link.ended_at is None:
-        return changed_later or link is not None
+    if any(each.unchanged for each in writers):
+        return False
+    if all(_changed_after(e, facts.changed_at) or e.unchanged is False for e in writers):
+        return True
+    if link is None or link.ended_at is None:
+        return link is not None
     began = [each.started_at for each in writers if each.started_at is not None]
     return bool(began) and link.ended_at >= min(began)
 
@@ -164,7 +176,7 @@ def _by_tag(facts: FileFacts, rows: Mapping[str, Row]) -> Whose | None:
         return Whose()
     # A prompt without a job has its own id for a job id.
     agrees = facts.tag_job_id in (None, link.job_id, facts.tag_prompt_id)
-    if not agrees or _is_older(facts, rows[link.job_id].created_at):
+    if not agrees or facts.changed_at < rows[link.job_id].created_at - STORAGE_SKEW_S:
         return Whose()
     return Whose(link.job_id, facts.tag_prompt_id, How.TAG)
 
@@ -182,8 +194,11 @@ def _by_name(facts: FileFacts, rows: Mapping[str, Row]) -> Whose | None:
     row = rows.get(job_id or "")
     if row is None or facts.tag_job_id not in (None, job_id):
         return Whose()
-    since = row.opened_at if facts.named_prompt_id is None else row.created_at
-    if _is_older(facts, since):
+    if facts.named_prompt_id is None:
+        too_old = facts.changed_at < row.opened_at
+    else:
+        too_old = facts.changed_at < row.created_at - STORAGE_SKEW_S
+    if too_old:
         return Whose()
     return Whose(job_id, facts.named_prompt_id, How.NAME)
 
@@ -194,7 +209,3 @@ def _by_bare_tag(facts: FileFacts, rows: Mapping[str, Row]) -> Whose | None:
     if facts.changed_at < rows[facts.tag_job_id].opened_at:
         return None
     return Whose(facts.tag_job_id, None, How.BARE_TAG)
-
-
-def _is_older(facts: FileFacts, row_s: float) -> bool:
-    return facts.changed_at < row_s - CLOCK_SKEW_S

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.attribution import FileFacts, is_reused
+from reconciler.core.attribution import FileFacts
 
 
 class Reason(StrEnum):
@@ -53,7 +53,7 @@ def why_nobodys(facts: FileFacts, jobs: Mapping[str, float | None]) -> WhyNobody
 
 def _lists(facts: FileFacts) -> WhyNobodys | None:
     """What the prompts that list it say."""
-    written = [each for each in facts.listings if not is_reused(each, facts.changed_at)]
+    written = [each for each in facts.listings if not each.reused]
     claimants = tuple(dict.fromkeys(each.job_id for each in written))
     if len(claimants) > 1:
         words = f"claimed by jobs {_and(claimants)}, and nothing in it tells whose it is"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from reconciler.core.attribution import FileFacts, How, Row, Whose, is_reused, whose
+from reconciler.core.attribution import FileFacts, How, Row, Whose, began_later, whose
 from reconciler.core.evidence import EndKind, FileState, ListedFile, OutputFile
 from reconciler.core.jobs import Job
 from reconciler.errors import OutputError, OutsideOutput
@@ -20,7 +20,7 @@ from reconciler.reconcile.as_written import AsWritten
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.files import Answer, inspection_from_json
 from reconciler.reconcile.servers import WatchedServer
-from reconciler.store.outputs import OutputRecord, OutputStore
+from reconciler.store.outputs import Noted, OutputRecord, OutputStore
 from reconciler.store.records import JobRecord, PromptRecord
 
 log = structlog.get_logger(__name__)
@@ -105,7 +105,7 @@ class FileEvidence:
         rows = _rows(record)
         files: dict[Path, str | None] = {}
         for prompt in record.prompts:
-            written = [path for path, reused in self._listing(prompt).items() if not reused]
+            written = [path for path, noted in self._listing(prompt).items() if not noted.reused]
             for path, facts in self.outputs.claims(written).items():
                 owner = whose(facts, rows)
                 if owner.job_id == record.job.id and owner.how is How.LISTED:
@@ -146,20 +146,19 @@ class FileEvidence:
         own = next((one for one in facts.listings if one.prompt_id == prompt.prompt_id), None)
         if own is None:
             return file
-        if is_reused(own, facts.changed_at):
-            return replace(file, by="from the cache: an earlier prompt's")
         owner = whose(facts, rows)
-        if owner.job_id == prompt.job_id:
+        if owner.job_id == prompt.job_id and not own.reused:
             return file
+        if own.reused or began_later(own, facts.changed_at):
+            return replace(file, by="from the cache: an earlier prompt's")
         answer = self._answer(self.servers[prompt.server or ""], path)
         # The file will not change; what is claimed of it may, for a while.
         old = answer.record is not None and self._is_old(answer.record)
         defects = (owner.dispute,)
         return replace(file, state=FileState.UNSOUND, defects=defects, confirmed=old)
 
-    def _listing(self, prompt: PromptRecord) -> dict[Path, bool]:
-        """Where the files lie that the prompt's ending lists, as far as they can be ours, and of
-        each whether it came from the cache."""
+    def _listing(self, prompt: PromptRecord) -> dict[Path, Noted]:
+        """Where the files lie that the prompt's ending lists, as far as they can be ours."""
         ending, server = prompt.ending, self.servers.get(prompt.server or "")
         paths = {}
         if ending is not None and server is not None and server.storage_answers():
@@ -167,7 +166,8 @@ class FileEvidence:
                 if file.type == "output":
                     with suppress(OutsideOutput):
                         path = resolve_inside(server.book.root, _relative(file))
-                        paths[path] = ending.cached or file.reused
+                        reused = ending.cached or file.reused
+                        paths[path] = Noted(reused, file.size_bytes, file.mtime_ns)
         return paths
 
     def _listed(

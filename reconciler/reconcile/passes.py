@@ -9,7 +9,6 @@ import structlog
 
 from reconciler.core.case import Decision
 from reconciler.core.decide import decide
-from reconciler.core.jobs import Status
 from reconciler.core.policy import Policy
 from reconciler.errors import ServerError
 from reconciler.reconcile.clock import DatabaseClock

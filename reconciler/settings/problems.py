@@ -112,8 +112,6 @@ def words(error: ErrorDetails, known: Sequence[KeyPath]) -> str:
         return f"should be {error['ctx']['expected']}, not {_shown(error)}{_nearest(error)}"
     if kind.startswith("bool_"):
         return f"should be true or false, not {_shown(error)}"
-    if kind == "too_long":
-        return f"should have at most {error['ctx']['max_length']} entries"
     if kind.startswith(_OF_NUMBERS):
         return f"{_number(error)}, not {_shown(error)}"
     return _FIXED.get(kind) or error["msg"].replace("Input should", "should")

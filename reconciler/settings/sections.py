@@ -138,13 +138,19 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _not_too_many(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    if len(patterns) > MAX_PATTERNS:
+        raise ValueError(f"should have at most {MAX_PATTERNS} entries")
+    return patterns
+
+
 class AttributionSettings(Section):
     """Whose a file is that no prompt lists."""
 
     bare_job_id: Literal["accept", "refuse"] = "accept"
     #: Regular expressions for whole paths below the output directory, best first.
     patterns: Annotated[
-        tuple[Annotated[str, AfterValidator(_pattern)], ...], Field(max_length=MAX_PATTERNS)
+        tuple[Annotated[str, AfterValidator(_pattern)], ...], AfterValidator(_not_too_many)
     ] = ()
 
 

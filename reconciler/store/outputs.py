@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,17 @@ _ONLY_SAVED = ("thumbnail", "group")
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """A file as a prompt's ending lists it."""
+
+    #: Its node was answered from the cache.
+    reused: bool
+    #: As the manifest saw it at the prompt's end; None without one.
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Orphan:
     """A file that is nobody's, with what is claimed of it."""
 
@@ -101,15 +112,14 @@ class OutputStore:
                 cursor.execute(query("attribute_output"), values)
             cursor.execute(query("attribute_siblings"), {"paths": _keys(files)})
 
-    def note_listing(self, prompt_id: str, files: Mapping[Path, bool]) -> None:
-        """Notes which files a prompt's ending lists, and of each whether it was reused: answered
-        from the cache."""
+    def note_listing(self, prompt_id: str, files: Mapping[Path, Noted]) -> None:
+        """Notes which files a prompt's ending lists."""
         with self._connection.transaction() as cursor:
             cursor.execute(
                 query("forget_listings"), {"prompt_id": prompt_id, "paths": _keys(files)}
             )
-            for path, reused in files.items():
-                values = {"path": path_bytes(path), "prompt_id": prompt_id, "reused": reused}
+            for path, noted in files.items():
+                values = {"path": path_bytes(path), "prompt_id": prompt_id, **asdict(noted)}
                 cursor.execute(query("note_listing"), values)
 
     def claims(self, paths: Iterable[Path]) -> dict[Path, FileFacts]:

@@ -124,6 +124,35 @@ def test_a_late_file_of_an_earlier_attempt_is_no_proof_of_the_later(bench: Bench
     assert bench.store.outputs.known([late])[late].prompt_id == P1
 
 
+def test_a_damaged_late_file_of_an_earlier_attempt_holds_up_nothing(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.end(P1, error())
+    bench.passes(2)
+    bench.sql("update production_jobs set status = 'queued', comfyui_job_id = %s", P2)
+    bench.server.run(P2, job_id=job)
+    bench.run_pass()
+    late = picture(bench, "late.png", job, P1)
+    late.write_bytes(late.read_bytes()[:-20])
+    appears(bench, late)
+    good = picture(bench, "good.png", job, P2)
+    bench.server.forget(P2)
+    bench.passes(4)
+    assert bench.says(job) == ("completed", None)
+    assert bench.row(job)["output_path"] == str(good)
+
+
+def test_a_file_that_is_somebodys_already_is_not_claimed_again(bench: Bench) -> None:
+    job = bench.insert()
+    bench.server.run(P1, job_id=job)
+    bench.run_pass()
+    path = picture(bench, "a.png", job, P1)
+    bench.store.outputs.attribute({path: P2}, "another")
+    bench.server.forget(P1)
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "lost")
+    assert owner(bench, path) == "another"
+
+
 def test_a_file_that_two_jobs_list_is_neithers_and_both_say_so(bench: Bench) -> None:
     first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
     path = picture(bench, "a.png")
@@ -163,6 +192,19 @@ def test_time_tells_which_of_two_wrote_last(bench: Bench) -> None:
     assert bench.says(first) == ("failed", "invalid_output")
     assert bench.says(second) == ("completed", None)
     assert owner(bench, path) == second
+
+
+def test_the_manifest_tells_which_of_two_wrote_last(bench: Bench) -> None:
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    path = picture(bench, "a.png")
+    size_bytes, mtime_ns = path.stat().st_size, path.stat().st_mtime_ns
+    for prompt_id, written_ns in ((P1, mtime_ns), (P2, mtime_ns - 10**9)):
+        file = replace(listed("a.png"), size_bytes=size_bytes, mtime_ns=written_ns)
+        bench.server.end(prompt_id, success(file))
+    bench.passes(4)
+    assert bench.says(first) == ("completed", None)
+    assert bench.says(second) == ("failed", "invalid_output")
+    assert owner(bench, path) == first
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -308,6 +350,19 @@ def test_the_first_frame_of_a_video_that_was_not_written_is_no_proof(
     assert bench.says(job) == ("failed", "lost")
     partial = str(bench.store.jobs.story(job)[-1].event.evidence["partial_files"])
     assert ("clip_00001.png" in partial, "clip_00001.gif" in partial) == (True, moving)
+
+
+def test_a_sibling_of_a_stranger_completes_no_group(bench: Bench) -> None:
+    """Two servers write into one directory, and took the same number."""
+    job = bench.insert()
+    bench.server.run(P1, job_id=job)
+    bench.run_pass()
+    picture(bench, "clip_00001.png", job, P1)
+    theirs = picture(bench, "clip_00001-audio.png", "9", STRANGE)
+    bench.server.forget(P1)
+    bench.passes(4)
+    assert bench.says(job) == ("failed", "lost")
+    assert owner(bench, theirs) is None
 
 
 def test_siblings_of_a_listed_file_are_the_jobs_whenever_they_are_seen(bench: Bench) -> None:

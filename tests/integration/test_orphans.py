@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.store.outputs import OutputRecord
+from reconciler.store.outputs import Noted, OutputRecord
 from tests.integration.claims import P1, P2, STRANGE
 from tests.integration.commands import HOSTILE, Stage, fits, is_plain, joined, reconciler
 
@@ -65,7 +65,7 @@ def test_each_is_listed_with_why_the_newest_first(files: Files) -> None:
     files.prompt(second, P2)
     contested = files.see("contested.png", age_s=60)
     for prompt_id in (P1, P2):
-        files.store.outputs.note_listing(prompt_id, {contested: False})
+        files.store.outputs.note_listing(prompt_id, {contested: Noted(reused=False)})
     files.see("plain.png", age_s=7200)
     files.see("gone.png", age_s=90_000, exists=False, tag_job_id=first, tag_prompt_id=STRANGE)
     shown = files.orphans()

@@ -64,7 +64,9 @@ select o.path, o.mtime_ns, o.tag_job_id, o.tag_prompt_id, o.named_job_id, o.name
         where p.prompt_id in (o.tag_prompt_id, o.named_prompt_id)) as links,
        (select json_agg(json_build_object(
                    'prompt_id', p.prompt_id, 'job_id', p.job_id, 'reused', l.reused,
-                   'started_at', p.ending->'started_at', 'ended_at', p.ending->'ended_at')
+                   'started_at', p.ending->'started_at', 'ended_at', p.ending->'ended_at',
+                   'unchanged', l.size_bytes = o.size_bytes
+                                and l.mtime_ns / 1000 = o.mtime_ns / 1000)
                    order by p.linked_at, p.prompt_id)
         from reconciler.listings l join reconciler.prompts p using (prompt_id)
         left join reconciler.job_state s on s.job_id = p.job_id
@@ -141,7 +143,9 @@ select path from reconciler.outputs where server = %(server)s order by inspected
 delete from reconciler.listings where prompt_id = %(prompt_id)s and not path = any(%(paths)s)
 
 -- name: note_listing
-insert into reconciler.listings (path, prompt_id, reused)
-values (%(path)s, %(prompt_id)s, %(reused)s)
-on conflict (path, prompt_id) do update set reused = excluded.reused
-where listings.reused <> excluded.reused
+insert into reconciler.listings as l (path, prompt_id, reused, size_bytes, mtime_ns)
+values (%(path)s, %(prompt_id)s, %(reused)s, %(size_bytes)s, %(mtime_ns)s)
+on conflict (path, prompt_id) do update
+set reused = excluded.reused, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns
+where (l.reused, l.size_bytes, l.mtime_ns)
+      is distinct from (excluded.reused, excluded.size_bytes, excluded.mtime_ns)

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from reconciler.core.attribution import (
     CLOCK_SKEW_S,
+    STORAGE_SKEW_S,
     FileFacts,
     How,
     Link,
     Listing,
     Row,
     Whose,
-    is_reused,
+    began_later,
     whose,
 )
 
@@ -57,15 +58,18 @@ def test_what_nobody_claims_is_nobodys() -> None:
     assert whose(facts(), ROWS) == NOBODYS
 
 
-@pytest.mark.parametrize(
-    "reused", [lists("2", reused=True), lists("2", CLOCK_SKEW_S + 1, CLOCK_SKEW_S + 9)]
-)
-def test_a_prompt_that_wrote_nothing_claims_nothing(reused: Listing) -> None:
-    """Its node was cached, or the file was there before it began."""
-    assert is_reused(reused, NOW)
+def test_a_prompt_that_wrote_nothing_claims_nothing() -> None:
+    reused = lists("2", reused=True)
     assert job_of(facts(lists("1"), reused)) == "1"
     assert job_of(facts(reused)) is None
-    assert not is_reused(lists("2", CLOCK_SKEW_S, CLOCK_SKEW_S + 9), NOW), "clocks differ a little"
+
+
+def test_the_clock_of_the_storage_takes_no_file_from_the_only_one_that_lists_it() -> None:
+    for began, ended in ((600, 660), (-660, -600)):
+        assert job_of(facts(lists("1", began, ended))) == "1"
+    assert began_later(lists("1", CLOCK_SKEW_S + 1, 99), NOW)
+    assert not began_later(lists("1", CLOCK_SKEW_S, 99), NOW), "clocks differ a little"
+    assert not began_later(lists("1", None, None), NOW)
 
 
 @pytest.mark.parametrize("prompt", ["p1", "p2"])
@@ -76,10 +80,19 @@ def test_of_two_that_list_it_the_tag_tells(prompt: str) -> None:
 
 
 def test_of_two_that_list_it_the_time_tells() -> None:
-    earlier = lists("1", -900, -CLOCK_SKEW_S - 1)
-    for pair in ((earlier, lists("2")), (lists("2"), earlier)):
-        found = whose(facts(*pair), ROWS)
-        assert (found.job_id, found.dispute) == ("2", "overwritten by prompt p2")
+    earlier, later = lists("1", -900, -CLOCK_SKEW_S - 1), lists("1", CLOCK_SKEW_S + 1, 900)
+    for other in (earlier, later):
+        for pair in ((other, lists("2")), (lists("2"), other)):
+            found = whose(facts(*pair), ROWS)
+            assert (found.job_id, found.dispute) == ("2", "overwritten by prompt p2")
+
+
+def test_of_two_that_list_it_the_manifest_tells_before_the_time() -> None:
+    mine = replace(lists("1", -900, -CLOCK_SKEW_S - 1), unchanged=True)
+    other = replace(lists("2"), unchanged=False)
+    assert whose(facts(mine, other), ROWS).job_id == "1"
+    both = replace(other, unchanged=True)
+    assert whose(facts(mine, both), ROWS).job_id == "2", "nothing but the time is left"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +122,7 @@ def test_of_two_that_list_it_neither_without_evidence(
         # or the other prompt is another job's, and still to end then.
         (lists("1"), "p2", {"p2": Link("2")}, None),
         (lists("1"), "p2", {"p2": Link("2", NOW - 40)}, None),
+        (replace(lists("1"), unchanged=False), "strange", {}, None),
         # The tag stands alone: the application sent an earlier prompt's again.
         (lists("1"), "strange", {}, "1"),
         (lists("1"), "p2", {"p2": Link("2", NOW - 60)}, "1"),
@@ -117,6 +131,8 @@ def test_of_two_that_list_it_neither_without_evidence(
         (lists("1", -900, -CLOCK_SKEW_S - 1), "p0", {"p0": Link("1")}, "1"),
         (lists("1", -900, -CLOCK_SKEW_S - 1), "p1", LINKS, "1"),
         (lists("1", -900, -CLOCK_SKEW_S - 1), None, {}, "1"),
+        # The manifest saw this very file.
+        (replace(lists("1", -900, -9), unchanged=True), "p2", {"p2": Link("2")}, "1"),
     ],
 )
 def test_a_tag_against_the_only_list(
@@ -138,7 +154,7 @@ def test_a_tag_counts_if_its_prompt_is_linked_to_its_job(tag_job: str | None) ->
     [
         {"tag_job_id": "1", "tag_prompt_id": "strange"},
         {"tag_job_id": "1", "tag_prompt_id": "p2"},
-        {"tag_job_id": "1", "tag_prompt_id": "p1", "changed_at": NOW - 1000 - CLOCK_SKEW_S - 1},
+        {"tag_job_id": "1", "tag_prompt_id": "p1", "changed_at": NOW - 1000 - STORAGE_SKEW_S - 1},
         {"tag_job_id": "3", "tag_prompt_id": "p3", "links": {"p3": Link("3")}},
         {"tag_job_id": "1", "tag_prompt_id": "strange", "named_job_id": "1"},
     ],
@@ -148,7 +164,7 @@ def test_a_tag_that_does_not_count(said: dict[str, object]) -> None:
 
 
 def test_a_tag_is_good_from_the_rows_creation_on() -> None:
-    tagged = facts(tag_prompt_id="p1", changed_at=NOW - 1000 - CLOCK_SKEW_S)
+    tagged = facts(tag_prompt_id="p1", changed_at=NOW - 1000 - STORAGE_SKEW_S)
     assert job_of(tagged) == "1", "whatever attempt is open now"
 
 
@@ -176,7 +192,8 @@ def test_a_name() -> None:
         {"named_job_id": "1", "named_prompt_id": "p2"},
         {"named_job_id": "3"},
         {"named_prompt_id": "strange"},
-        {"named_job_id": "1", "changed_at": NOW - 100 - CLOCK_SKEW_S - 1},
+        {"named_job_id": "1", "changed_at": NOW - 101},
+        {"named_prompt_id": "p1", "changed_at": NOW - 1000 - STORAGE_SKEW_S - 1},
         {"named_job_id": "1", "listings": (lists("2", reused=True),)},
     ],
 )
@@ -190,11 +207,12 @@ prompts = st.sampled_from(["p1", "p2", "p3", "p4", "p5", "strange"])
 times = st.none() | st.integers(-60, 60).map(lambda s: NOW + s)
 owners = {"p1": "1", "p2": "2", "p3": "3", "p4": "1", "p5": "2"}
 listings = st.builds(
-    lambda prompt, reused, began, ended: Listing(owners[prompt], prompt, reused, began, ended),
+    lambda prompt, *told: Listing(owners[prompt], prompt, *told),
     st.sampled_from(sorted(owners)),
     st.booleans(),
     times,
     times,
+    st.none() | st.booleans(),
 )
 claims = st.builds(
     FileFacts,
@@ -236,7 +254,7 @@ def test_the_order_of_the_lists_does_not_matter(found: FileFacts, all_rows: dict
 @given(claims, st.fixed_dictionaries(dict.fromkeys("123", rows)))
 def test_whoever_has_it_claims_it(found: FileFacts, all_rows: dict[str, Row]) -> None:
     owner = whose(found, all_rows)
-    written = {e.job_id for e in found.listings if not is_reused(e, found.changed_at)}
+    written = {each.job_id for each in found.listings if not each.reused}
     spoken = {found.tag_job_id, found.named_job_id} | {
         link.job_id
         for prompt, link in found.links.items()

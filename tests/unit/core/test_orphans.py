@@ -86,8 +86,3 @@ def test_why_a_file_is_nobodys(said: dict[str, object], reason: Reason, words: s
 def test_every_claimant_is_named_once() -> None:
     twice = FileFacts(NOW, listings=(Listing("12", "a"), Listing("12", "b"), Listing("9", "c")))
     assert why_nobodys(twice, {}).claimed_by == ("12", "9")
-
-
-def test_a_prompt_that_began_later_is_no_claimant() -> None:
-    found = FileFacts(NOW, listings=(Listing("1", "a"), Listing("2", "b", started_at=NOW + 60)))
-    assert why_nobodys(found, {}).claimed_by == ()

@@ -41,6 +41,9 @@ create table reconciler.listings (
     prompt_id text not null,
     -- Its node was answered from the cache: an earlier prompt wrote the file.
     reused    boolean not null,
+    -- As the pack's manifest saw the file at the prompt's end.
+    size_bytes bigint,
+    mtime_ns  bigint,
     primary key (path, prompt_id)
 );
 create index listings_prompt on reconciler.listings (prompt_id);
