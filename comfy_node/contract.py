@@ -49,12 +49,14 @@ null, times are seconds since the epoch by ComfyUI's clock:
 In running and pending, output_nodes and graph_nodes are numbers, and keys whose value is null are
 left out. `sign_at` is the prompt's last sign of life (its start, a node event, a step). In ended,
 job_id is null where a Tag node named it: the manifest, which tells that, is the one to read; and
-first_prompt_id is left out where it is no follow-up.
+first_prompt_id is left out where it is no follow-up. `kind` is null there where ComfyUI did not say
+how the prompt ended: no manifest is written of that, and history is the one to ask. A prompt is in
+`running` until its manifest is in place, so it is at every instant in one of the three lists.
 
 **Broadcast.** Websocket events to everybody: EVENT_START {prompt_id, job_id, at}, EVENT_PROGRESS
 {prompt_id, node_id, node_type, value, max, nodes_done, at} at most PROGRESS_PER_S a second for
-each prompt, the newest state last, and EVENT_END {prompt_id, job_id, kind, at}, sent when the
-manifest is in place.
+each prompt, and the newest state once more right before its end, and EVENT_END {prompt_id, job_id,
+kind, at}, sent when the manifest is in place.
 """
 
 from __future__ import annotations

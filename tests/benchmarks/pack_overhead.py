@@ -95,9 +95,9 @@ def wait_for_end(socket: websocket.WebSocket, prompt_id: str) -> None:
         if isinstance(message, str):
             told = json.loads(message)
             data = told.get("data") or {}
-            if told["type"] == "executing" and data.get("prompt_id") == prompt_id:
-                if data.get("node") is None:
-                    return
+            mine = told["type"] == "executing" and data.get("prompt_id") == prompt_id
+            if mine and data.get("node") is None:
+                return
 
 
 def executed_ms(entry: dict[str, Any]) -> float:
@@ -149,7 +149,7 @@ def main() -> None:
         raise SystemExit(f"these are different versions: {', '.join(sorted(versions))}")
     measure(without, with_pack, options.prompts, options.watch)
     print(f"ComfyUI {versions.pop()}, {options.prompts} prompts on each, in turns")
-    print("| median: without -> with | mean: without -> with | its error | median of the pairs' differences")
+    print("| median: without -> with | mean: without -> with | its error | median of the pairs")
     print(line("wall", without.wall_ms, with_pack.wall_ms))
     print(line("stamps", without.stamps_ms, with_pack.stamps_ms))
 

@@ -137,6 +137,9 @@ def test_a_follow_up_names_the_first_prompt(server: FakePromptServer, pack: Pack
     (pending,) = read(pack).look.pending
 
     assert (pending.first_prompt_id, pending.job_id) == ("first", "42")
+    server.prompt_queue.wipe_queue()
+    (ended,) = take(pack, {})["ended"]
+    assert (ended["prompt_id"], ended["first_prompt_id"]) == ("second", "first")
 
 
 def test_a_tag_node_s_job_id_is_told_as_such_and_not_among_the_ends(
