@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import chain
 
 import structlog
 
@@ -21,20 +19,17 @@ from reconciler.errors import ServerAnswer, ServerError
 from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
-from reconciler.reconcile.linking import TagLinks
+from reconciler.reconcile.linker import Linker
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.manifest_evidence import ManifestEvidence
-from reconciler.reconcile.notes import ending_of, is_younger
+from reconciler.reconcile.notes import ending_of
 from reconciler.reconcile.runs import doing_of, note_run, unwatched_s
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.reconcile.troubles import Troubles
 from reconciler.store import Store
-from reconciler.store.records import Event, JobRecord, PromptRecord
+from reconciler.store.records import JobRecord, PromptRecord
 
 log = structlog.get_logger(__name__)
-
-#: Entries of history that are searched for tags of rows without a prompt.
-RECENT_PROMPTS = 64
 
 
 @dataclass
@@ -51,7 +46,7 @@ class Gatherer:
     watching_since: float
     troubles: Troubles = field(default_factory=Troubles)
     manifests: ManifestEvidence = field(default_factory=ManifestEvidence)
-    tag_links: TagLinks = field(default_factory=TagLinks)
+    linker: Linker = field(init=False)
     #: Where each prompt was found last; what was never looked for is unknown.
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
     #: Prompts about which history says nothing usable: told once.
@@ -62,6 +57,9 @@ class Gatherer:
     _storage_away_at: dict[str, float] = field(default_factory=dict)
     #: The servers that were asked last, whether or not they answered.
     _looked: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.linker = Linker(self.store, self.servers, self.manifests, self.troubles, self._ending)
 
     def look(self, names: Collection[str]) -> None:
         """Looks at these servers, all at once: a slow one delays the pass by its time-out only."""
@@ -84,44 +82,13 @@ class Gatherer:
                 self.live.shown(prompt_id, state)
 
     def link(self, records: Iterable[JobRecord], *, search_history: bool) -> None:
-        """Links prompts to jobs: by the row's own prompt id, or by the job id they carry.
-
-        Both are in the queue, if they live. Of prompts that came and went between two looks the
-        node pack's notes tell. Without the pack, history is searched for job ids where a job has no
-        prompt (with `search_history`), and after a time in which prompts may have come and gone.
-        """
+        """Links prompts to jobs (see `Linker.link`), and forgets what others left behind."""
         by_id = {record.job.id: record for record in records}
         linked = {p.prompt_id for record in by_id.values() for p in record.prompts}
         self._places = {key: self._places[key] for key in linked & self._places.keys()}
         self._puzzling &= linked
         self.manifests.keep(linked)
-        for record in by_id.values():
-            prompt_id = record.row_prompt_id
-            if prompt_id is not None and prompt_id not in linked:
-                self._link(record, QueuedPrompt(prompt_id, 0.0), None, "the row names it")
-        searched = search_history and any(not record.attempted for record in by_id.values())
-        found = self._carrying(by_id, linked, searched) if by_id else ()
-        for prompt, server in self.tag_links.begin(found):
-            self._link_tagged(by_id, linked, prompt, server)
-
-    def _carrying(
-        self, by_id: dict[str, JobRecord], linked: set[str], searched: bool
-    ) -> Iterator[tuple[QueuedPrompt, WatchedServer]]:
-        """Prompts that live, and those that ended and began after the row whose id they carry."""
-        for server in self.servers.values():
-            if server.fresh:
-                search = server.was_away or (searched and server.queue.boot_id is None)
-                ended = self._recent(server) if search else ()
-                old = [
-                    replace(e.prompt, created_at=e.prompt.created_at or e.ending.started_at)
-                    for e in ended
-                    if is_younger(e, by_id.get(e.prompt.job_id or ""))
-                ]
-                noted = server.tags.new(by_id, linked, partial(self._ending, server))
-                yield from ((prompt, server) for prompt in chain(server.queue, old, noted))
-            if server.name in self._looked:
-                carried = self.manifests.carrying(server, by_id, search=searched)
-                yield from ((prompt, server) for prompt in carried)
+        self.linker.link(by_id, linked, looked=self._looked, search_history=search_history)
 
     def shows(self, prompt_id: str | None) -> bool:
         """True where a server had this prompt in its queue when it was looked at last."""
@@ -156,60 +123,6 @@ class Gatherer:
             unreachable_how=how,
             watching_since=self.watching_since,
         )
-
-    def _link_tagged(
-        self,
-        by_id: dict[str, JobRecord],
-        linked: set[str],
-        prompt: QueuedPrompt,
-        server: WatchedServer,
-    ) -> None:
-        if prompt.prompt_id in linked:
-            return
-        verdict = self.tag_links.judge(prompt, by_id)
-        if verdict is None:
-            return
-        if verdict.links:
-            linked.add(prompt.prompt_id)
-            self._link(verdict.record, prompt, server, verdict.why)
-            return
-        reason = f"not linked to prompt {prompt.prompt_id}: {verdict.why}"
-        evidence = {"prompt_id": prompt.prompt_id, "server": server.name}
-        with self.troubles.apart(verdict.record.job.id):
-            self.store.jobs.note(verdict.record.job, Event("note", reason, evidence=evidence))
-
-    def _recent(self, server: WatchedServer) -> tuple[EndedPrompt, ...]:
-        try:
-            recent = server.client.recent(RECENT_PROMPTS)
-        except ServerError as error:
-            log.info("history not searched", server=server.name, error=str(error))
-            return ()
-        server.was_away = False
-        return recent
-
-    def _link(
-        self, record: JobRecord, found: QueuedPrompt, server: WatchedServer | None, why: str
-    ) -> None:
-        prompt = PromptRecord(
-            prompt_id=found.prompt_id,
-            job_id=record.job.id,
-            attempt=record.job.attempt,
-            server=None if server is None else server.name,
-            client_id=found.client_id,
-            output_nodes=found.output_nodes,
-            ever_seen=server is not None,
-        )
-        reason = f"linked to prompt {found.prompt_id}: {why}"
-        evidence = {"prompt_id": found.prompt_id, "server": prompt.server}
-        event = Event("linked", reason, evidence=evidence)
-        with self.troubles.apart(record.job.id):
-            linked = self.store.jobs.link(record.job, prompt, event, by_row=server is None)
-            if linked is None:
-                return
-            record.prompts.append(linked)
-            if record.row_prompt_id is None:
-                record.row_prompt_id = found.prompt_id
-                record.job = replace(record.job, prompt_id=found.prompt_id)
 
     def _place(self, record: JobRecord, prompt: PromptRecord, ask_history: bool) -> bool:
         """Finds one prompt; True if its record changed."""

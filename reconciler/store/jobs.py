@@ -154,6 +154,8 @@ class JobStore:
         """The prompt's id is in use again: its ending is that of an earlier run."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("forget_ending"), {"prompt_id": prompt.prompt_id})
+            values = {"prompt_id": prompt.prompt_id, "paths": []}
+            cursor.execute(query("forget_listings"), values)
 
     def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:
         """Stores the clocks and endings of prompts."""

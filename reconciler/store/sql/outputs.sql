@@ -140,7 +140,7 @@ select path from reconciler.outputs where server = %(server)s order by inspected
 
 -- name: forget_listings
 -- The prompt's ending lists other files than it did.
-delete from reconciler.listings where prompt_id = %(prompt_id)s and not path = any(%(paths)s)
+delete from reconciler.listings where prompt_id = %(prompt_id)s and not path = any(%(paths)s::bytea[])
 
 -- name: note_listing
 insert into reconciler.listings as l (path, prompt_id, reused, size_bytes, mtime_ns)

@@ -1,0 +1,136 @@
+"""Links prompts to jobs: by the row's own prompt id, or by the job id that they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
+
+import structlog
+
+from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
+from reconciler.core.evidence import Place
+from reconciler.errors import ServerError
+from reconciler.reconcile.linking import TagLinks
+from reconciler.reconcile.manifest_evidence import ManifestEvidence
+from reconciler.reconcile.notes import is_younger
+from reconciler.reconcile.servers import WatchedServer
+from reconciler.reconcile.troubles import Troubles
+from reconciler.store import Store
+from reconciler.store.records import Event, JobRecord, PromptRecord
+
+log = structlog.get_logger(__name__)
+
+#: Entries of history that are searched for tags of rows without a prompt.
+RECENT_PROMPTS = 64
+
+
+@dataclass
+class Linker:
+    """Finds the prompts that belong to rows, and says in their stories why."""
+
+    store: Store
+    servers: dict[str, WatchedServer]
+    manifests: ManifestEvidence
+    troubles: Troubles
+    #: Asks a server's history how a prompt ended.
+    ask: Callable[[WatchedServer, PromptRecord], EndedPrompt | Place]
+    tag_links: TagLinks = field(default_factory=TagLinks)
+
+    def link(
+        self,
+        by_id: dict[str, JobRecord],
+        linked: set[str],
+        *,
+        looked: Collection[str],
+        search_history: bool,
+    ) -> None:
+        """Links what is not among the `linked` prompts yet.
+
+        Both kinds are in the queue, if they live. Of prompts that came and went between two looks
+        the node pack's notes and manifests tell. Without the pack, history is searched for job ids
+        where a job has no prompt (with `search_history`), and after a time in which prompts may
+        have come and gone. `looked`: the servers that were asked in this pass.
+        """
+        for record in by_id.values():
+            prompt_id = record.row_prompt_id
+            if prompt_id is not None and prompt_id not in linked:
+                self._link(record, QueuedPrompt(prompt_id, 0.0), None, "the row names it")
+        searched = search_history and any(not record.attempted for record in by_id.values())
+        found = self._carrying(by_id, linked, looked, searched) if by_id else ()
+        for prompt, server in self.tag_links.begin(found):
+            self._link_tagged(by_id, linked, prompt, server)
+
+    def _carrying(
+        self, by_id: dict[str, JobRecord], linked: set[str], looked: Collection[str], searched: bool
+    ) -> Iterator[tuple[QueuedPrompt, WatchedServer]]:
+        """Prompts that live, and those that ended and began after the row whose id they carry."""
+        for server in self.servers.values():
+            if server.fresh:
+                search = server.was_away or (searched and server.queue.boot_id is None)
+                ended = self._recent(server) if search else ()
+                old = [
+                    replace(e.prompt, created_at=e.prompt.created_at or e.ending.started_at)
+                    for e in ended
+                    if is_younger(e, by_id.get(e.prompt.job_id or ""))
+                ]
+                noted = server.tags.new(by_id, linked, partial(self.ask, server))
+                yield from ((prompt, server) for prompt in chain(server.queue, old, noted))
+            if server.name in looked:
+                carried = self.manifests.carrying(server, by_id, search=searched)
+                yield from ((prompt, server) for prompt in carried)
+
+    def _link_tagged(
+        self,
+        by_id: dict[str, JobRecord],
+        linked: set[str],
+        prompt: QueuedPrompt,
+        server: WatchedServer,
+    ) -> None:
+        if prompt.prompt_id in linked:
+            return
+        verdict = self.tag_links.judge(prompt, by_id)
+        if verdict is None:
+            return
+        if verdict.links:
+            linked.add(prompt.prompt_id)
+            self._link(verdict.record, prompt, server, verdict.why)
+            return
+        reason = f"not linked to prompt {prompt.prompt_id}: {verdict.why}"
+        evidence = {"prompt_id": prompt.prompt_id, "server": server.name}
+        with self.troubles.apart(verdict.record.job.id):
+            self.store.jobs.note(verdict.record.job, Event("note", reason, evidence=evidence))
+
+    def _recent(self, server: WatchedServer) -> tuple[EndedPrompt, ...]:
+        try:
+            recent = server.client.recent(RECENT_PROMPTS)
+        except ServerError as error:
+            log.info("history not searched", server=server.name, error=str(error))
+            return ()
+        server.was_away = False
+        return recent
+
+    def _link(
+        self, record: JobRecord, found: QueuedPrompt, server: WatchedServer | None, why: str
+    ) -> None:
+        prompt = PromptRecord(
+            prompt_id=found.prompt_id,
+            job_id=record.job.id,
+            attempt=record.job.attempt,
+            server=None if server is None else server.name,
+            client_id=found.client_id,
+            output_nodes=found.output_nodes,
+            ever_seen=server is not None,
+        )
+        reason = f"linked to prompt {found.prompt_id}: {why}"
+        evidence = {"prompt_id": found.prompt_id, "server": prompt.server}
+        event = Event("linked", reason, evidence=evidence)
+        with self.troubles.apart(record.job.id):
+            linked = self.store.jobs.link(record.job, prompt, event, by_row=server is None)
+            if linked is None:
+                return
+            record.prompts.append(linked)
+            if record.row_prompt_id is None:
+                record.row_prompt_id = found.prompt_id
+                record.job = replace(record.job, prompt_id=found.prompt_id)
