@@ -109,7 +109,7 @@ class Digests:
                 return
             self._running.add(key)
         try:
-            self._inspections.add(key, lambda: self._work(key), urgent=True)
+            self._inspections.add(key, lambda: self._work(key), urgent=True, quick=True)
         except RuntimeError:  # the service is stopping
             with self._lock:
                 self._running.discard(key)
