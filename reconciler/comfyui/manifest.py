@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from comfy_node.contract import KINDS, MANIFEST_FORMAT, tag_text
 from reconciler.comfyui.fields import (
@@ -66,7 +66,7 @@ class Manifest:
 def parse_manifest(data: bytes) -> Manifest:
     """A manifest from the bytes of its file. Raises `Misshapen`."""
     try:
-        told = json.loads(data, parse_constant=_refuse)
+        told = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Misshapen("it is no JSON that can be read") from error
     if not isinstance(told, dict):
@@ -233,7 +233,3 @@ def _frames(value: object) -> int | None:
 def _whole(value: object, most: int) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
     return value if whole else None  # type: ignore[return-value]
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")

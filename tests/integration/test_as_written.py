@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from reconciler.comfyui.history import ended_prompt
 from reconciler.core.evidence import FileState, ListedFile, OutputFile
 from reconciler.outputs import digest as digests
 from reconciler.outputs.digest import Hash
+from reconciler.reconcile.digests import Match
 from tests.integration.manifests import digest_of, manifest, output, write
 from tests.integration.reconciling import Bench, listed, success
 
@@ -316,6 +318,20 @@ def test_reading_stops_when_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     go_on.set()
     bench.settle()
     assert len(reads) == 1
+
+
+def test_a_file_that_changes_meanwhile_is_not_judged_by_its_old_digest(bench: Bench) -> None:
+    bench.insert(comfyui_job_id=P1)
+    told = output(bench.root, bench.image("a.png"), digest="sha256")
+    ends(bench, P1, told)
+    bench.passes(2)
+    book = bench.gatherer.servers["gpu"].book
+    (record,) = bench.store.outputs.known([bench.root.resolve() / "a.png"]).values()
+    bench.image("a.png", color="green")
+    stale = replace(record, mtime_ns=record.mtime_ns - 1)
+    for _ in range(2):
+        assert book.digests.compare(stale, str(told["digest"])) == (Match.OPEN, "")
+        bench.settle()
 
 
 def test_a_file_that_cannot_be_read_is_tried_again(
