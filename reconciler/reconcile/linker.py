@@ -77,6 +77,8 @@ class Linker:
                 ]
                 noted = server.tags.new(by_id, linked, partial(self.ask, server))
                 yield from ((prompt, server) for prompt in chain(server.queue, old, noted))
+        # After every queue: servers that share a directory share its manifests, old ones, too.
+        for server in self.servers.values():
             if server.name in looked:
                 carried = self.manifests.carrying(server, by_id, search=searched)
                 yield from ((prompt, server) for prompt in carried)

@@ -294,6 +294,23 @@ def test_a_row_that_is_committed_after_its_prompt_has_ended(bench: Bench) -> Non
     assert bench.says(late) == ("cancelled", None)
 
 
+def test_a_prompt_that_lives_is_where_it_lives_and_not_where_a_manifest_lies(
+    database: str, tmp_path: Path
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").symlink_to("one")
+    bench = Bench(database, tmp_path, policy=PATIENT, names=("one", "two"))
+    job = bench.insert()
+    told = manifest(P1, "removed", at=bench.clock.now() - 2.0, job_id=job)
+    write(bench.roots["one"], told)
+    bench.servers["two"].run(P1, job_id=job)
+    bench.run_pass(search_history=True)
+    assert bench.says(job)[0] == "processing"
+    (row,) = bench.sql("select server from reconciler.prompts")
+    assert row["server"] == "two"
+    bench.close()
+
+
 # What the manifest adds to history.
 
 
