@@ -199,6 +199,21 @@ def test_both_restart_and_the_same_prompt_is_queued_again(begin: Begin) -> None:
     assert (says(hours)[1] or "").startswith("stalled: running for 40 min")
 
 
+def test_an_outage_before_its_start_adds_nothing_to_a_prompts_budget(begin: Begin) -> None:
+    hours = begin(frames=72, client_id="somebody")
+    hours.server.running, hours.server.pending = [], [QueuedPrompt(PROMPT, 1.0)]
+    hours.until(10 * MIN)
+    hours.set(network=False)
+    hours.until(2 * HOUR)
+    hours.set(network=True)
+    hours.until(2 * HOUR + 5 * MIN)
+    hours.start_prompt()
+    hours.until(2 * HOUR + 5 * MIN + 38 * MIN)
+    assert says(hours) == ("processing", None)
+    hours.until(2 * HOUR + 5 * MIN + 42 * MIN)
+    assert failed(hours)
+
+
 def test_a_row_that_is_reopened_with_the_same_prompt_has_its_budget_anew(begin: Begin) -> None:
     hours = begin(frames=72, client_id="somebody")
     hours.until(10 * MIN)
