@@ -165,7 +165,8 @@ def test_simulate_answers_until_it_is_told_to_stop(tmp_path: Path) -> None:
     process = start("simulate", "--output-dir", tmp_path, "--port", "0")
     assert process.stderr is not None
     with process:
-        url = json.loads(process.stderr.readline())["url"]
+        said = map(json.loads, process.stderr)  # the node pack in it speaks first
+        url = next(line["url"] for line in said if "url" in line)
         assert requests.get(f"{url}/prompt", timeout=5.0).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(20.0) == 0
