@@ -59,8 +59,8 @@ class AsWritten:
 
 
 def _differs(output: OutputFile, words: str, old: bool) -> OutputFile:
-    confirmed = output.confirmed if output.state is FileState.UNSOUND else old
     defects = (words, *output.defects)
+    confirmed = output.confirmed or old
     return replace(output, state=FileState.UNSOUND, defects=defects, confirmed=confirmed)
 
 

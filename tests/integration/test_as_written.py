@@ -96,6 +96,28 @@ def test_a_digest_that_comes_in_time_counts(bench: Bench) -> None:
     assert bench.says(job) == ("failed", "invalid_output")
 
 
+def test_a_manifest_is_asked_for_digests_until_it_has_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.gatherer.files.unsound_confirm_s = 60.0
+    job = bench.insert(comfyui_job_id=P1)
+    told = output(bench.root, bench.image("a.png")) | {"size_bytes": 1}
+    ends(bench, P1, told)
+    bench.passes(2)
+    manifests = bench.gatherer.servers["gpu"].manifests
+    asked: list[str] = []
+    of = manifests.of
+    monkeypatch.setattr(
+        manifests, "of", lambda prompt_id: (asked.append(prompt_id), of(prompt_id))[1]
+    )
+    bench.run_pass()
+    assert asked == [P1]
+    ends(bench, P1, told | {"digest": "sha256:00"})
+    bench.passes(3)
+    assert asked == [P1, P1]
+    assert bench.says(job) == ("processing", None)
+
+
 def test_a_file_is_read_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.insert(comfyui_job_id=P1)
     told = output(bench.root, bench.image("a.png"), digest="xxh3_128")
