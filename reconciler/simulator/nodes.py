@@ -10,6 +10,7 @@ from PIL import Image
 
 from reconciler.simulator import savers
 from reconciler.simulator.batch import MANAGER, batch_manager, combine_batch, load_video_path
+from reconciler.simulator.files import find_target
 from reconciler.simulator.lab import LAB_NODES
 from reconciler.simulator.node_types import SCRIPTED
 from reconciler.simulator.pack import PACK_NODES, Node
@@ -35,7 +36,8 @@ def empty_audio(run: Run, node_id: str, inputs: Inputs) -> Result:
 def load_image(run: Run, node_id: str, inputs: Inputs) -> Result:
     """A picture as large as the one that is named; what else the file carries ends here."""
     name = str(inputs["image"]).removesuffix(" [output]")
-    with Image.open(run.stage.output_dir / name) as picture:
+    target = find_target(run.stage.output_dir, name)
+    with Image.open(target.folder / target.name) as picture:
         return Result((Clip(1, *picture.size), None))
 
 

@@ -63,11 +63,6 @@ class Simulator:
         return f"http://{self._world.host}:{self._world.port}"
 
     @property
-    def pack(self) -> bool:
-        """Whether the node pack is installed."""
-        return self._world.pack
-
-    @property
     def output_dir(self) -> Path:
         """Where its files appear."""
         return self._world.output_dir

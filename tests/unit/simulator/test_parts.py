@@ -84,6 +84,26 @@ def delete(queue: PromptQueue, prompt_id: str) -> bool:
     return queue.delete_queue_item(lambda each: each[1] == prompt_id)
 
 
+def test_copies_of_the_queue_are_nobodys_but_the_askers() -> None:
+    queue = PromptQueue(lambda: None)
+    for name in "ab":
+        queue.put((1, name, {"1": {}}, {}, []))
+    queue.get()
+    [running], [pending] = queue.get_current_queue()
+    pending[2]["1"] = "changed"
+    assert (running[1], pending[1]) == ("a", "b")
+    assert queue.queue[0][2] == {"1": {}}
+
+
+def test_a_running_item_is_a_copy_of_the_one_that_is_run() -> None:
+    queue = PromptQueue(lambda: None)
+    queue.put(item(1, "a"))
+    taken = queue.get()
+    assert taken is not None
+    assert queue.currently_running[taken[1]] == taken[0]
+    assert queue.currently_running[taken[1]][3] is not taken[0][3]
+
+
 def test_of_two_with_one_id_one_is_deleted() -> None:
     queue = PromptQueue(lambda: None)
     for number in (1, 2):

@@ -19,8 +19,10 @@ from reconciler.simulator.render import (
     VP9,
     Clip,
     EncoderFailed,
+    Sound,
     encode,
     make_tags,
+    write_flac,
     write_gif,
     write_png,
     write_webp,
@@ -89,6 +91,17 @@ def test_an_animation_has_every_frame(
         if tags:
             values = dict(picture.getexif())
             assert (values[0x0110], values[0x010F]) == ('prompt:{"1": {}}', 'job_id:"42"')
+
+
+@pytest.mark.parametrize(("hertz", "channels"), [(440.0, 1), (0.0, 2)])
+def test_a_sound_is_as_long_as_it_should_be(tmp_path: Path, hertz: float, channels: int) -> None:
+    path = tmp_path / "a.flac"
+    write_flac(path, Sound(0.5, hertz, 22050, channels), TAGS)
+    told = describe(path)
+    words = ["flac", "22050 Hz", ["mono", "stereo"][channels - 1], "Duration: 00:00:00.50"]
+    assert all(word in told for word in words)
+    assert {key: container_tags(path)[key] for key in TAGS} == TAGS
+    assert (path.stat().st_size > 10_000) == (hertz > 0), "silence is small"
 
 
 def test_a_still_has_its_tags_and_the_clips_first_picture(tmp_path: Path) -> None:
