@@ -97,10 +97,13 @@ def test_however_many_steps_there_are_few_events(stage: Stage) -> None:
         if value == 0:
             wait_for(stage.values, "the first is sent at once")
 
-    assert stage.values() == [0]
+    other = stage.ledger.start("p2", None, GRAPH)
+    stage.step(7, other)
+    wait_for(lambda: 7 in stage.values(), "the thread has looked again")
+    assert stage.values() == [0, 7]
     stage.end()
     stage.settle()
-    assert stage.values() == [0, 999]
+    assert stage.values() == [0, 7, 999]
 
 
 @pytest.mark.usefixtures("fast")

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comfy_node import ledger as ledger_module
@@ -238,6 +238,7 @@ node_states = st.fixed_dictionaries(
 node_maps = st.dictionaries(st.sampled_from(["1", "2", "3", "2.0.1", "9"]), node_states)
 
 
+@settings(deadline=None)
 @given(st.lists(node_maps, max_size=8))
 def test_whatever_states_come_only_nodes_of_the_graph_are_told(events: list[Any]) -> None:
     ledger = Ledger()
