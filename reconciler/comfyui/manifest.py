@@ -28,6 +28,8 @@ from reconciler.core.evidence import Ending, EndKind, ListedFile, NodeRun, Sourc
 
 #: Nodes whose run is kept, the longest first.
 MAX_NODE_RUNS = 16
+#: Follow-ups of one prompt that are believed: a batch manager queues one at a time.
+MAX_FOLLOW_UPS = 100
 #: No clock tells of a later time, in seconds since the epoch (the year 5138).
 _LATEST_S = 1e11
 #: No file has more bytes, and none is younger by its nanoseconds.
@@ -96,7 +98,12 @@ def _manifest(told: dict[str, Any]) -> Manifest:
     )
     files = _files(told, reused_nodes)
     return Manifest(
-        EndedPrompt(prompt, _ending(told, files or (), all_reused), reused_nodes),
+        EndedPrompt(
+            prompt,
+            _ending(told, files or (), all_reused),
+            reused_nodes,
+            tuple(sorted(_ids(told, "followed_by")))[:MAX_FOLLOW_UPS],
+        ),
         boot_id=_optional(told, "boot_id", lambda value: text(value, MAX_ID_CHARS)),
         lists_files=files is not None,
     )
@@ -172,7 +179,7 @@ def with_manifest(ended: EndedPrompt, manifest: Manifest) -> EndedPrompt:
         expected_frames=told.expected_frames if frames is None else frames,
         node_runs=told.node_runs,
     )
-    return replace(ended, ending=ending)
+    return replace(ended, ending=ending, followed_by=manifest.ended.followed_by)
 
 
 def is_same_run(ended: EndedPrompt, manifest: Manifest) -> bool | None:
@@ -218,7 +225,7 @@ def _ids(told: dict[str, Any], key: str) -> set[str]:
     value = told.get(key)
     if value is not None and not isinstance(value, list):
         raise Misshapen(f"its {key} are no list")
-    return {node for node in items(value) if isinstance(node, str)}
+    return {one for one in items(value) if isinstance(one, str) and len(one) <= MAX_ID_CHARS}
 
 
 def _time(value: object) -> float | None:

@@ -97,6 +97,8 @@ class EndedPrompt:
     ending: Ending
     #: Output nodes that were answered from the cache: their files are an earlier prompt's.
     reused_nodes: frozenset[str] = frozenset()
+    #: Follow-ups that its nodes queued; only a manifest tells.
+    followed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

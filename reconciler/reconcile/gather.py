@@ -202,7 +202,8 @@ class Gatherer:
         for server in asked:
             answer = self._ending(server, prompt)
             if isinstance(answer, EndedPrompt):
-                self._end(prompt, server, self.manifests.completed(record, prompt, server, answer))
+                ended = self.manifests.completed(record, prompt, server, answer)
+                self._end(record, prompt, server, ended)
                 return True
             clean &= answer is Place.ABSENT
         if self._ask_pack(record, prompt, candidates):
@@ -229,7 +230,7 @@ class Gatherer:
             ended = self.manifests.ending(record, prompt, server) if looked else None
             ended = ended or self._noted(prompt, server)
             if ended is not None:
-                self._end(prompt, server, ended)
+                self._end(record, prompt, server, ended)
                 return True
         return False
 
@@ -252,7 +253,9 @@ class Gatherer:
             server.note_failure(error, self.clock.now())
         return Place.UNKNOWN
 
-    def _end(self, prompt: PromptRecord, server: WatchedServer, ended: EndedPrompt) -> None:
+    def _end(
+        self, record: JobRecord, prompt: PromptRecord, server: WatchedServer, ended: EndedPrompt
+    ) -> None:
         prompt.server, prompt.ever_seen, prompt.ending = server.name, True, ended.ending
         prompt.output_nodes = ended.prompt.output_nodes or prompt.output_nodes
         prompt.missing_looks, prompt.missing_since = 0, None
@@ -260,6 +263,7 @@ class Gatherer:
         self._places.pop(prompt.prompt_id, None)
         self.live.forget(prompt.prompt_id)
         self.manifests.ended(prompt.prompt_id)
+        self.linker.follow(record, server, ended)
 
     def _note_ending_seen(self, prompt: PromptRecord) -> bool:
         """The clock of missing files starts when the storage is found healthy, and anew when it

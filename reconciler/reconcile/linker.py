@@ -62,6 +62,15 @@ class Linker:
         for prompt, server in self.tag_links.begin(found):
             self._link_tagged(by_id, linked, prompt, server)
 
+    def follow(self, record: JobRecord, server: WatchedServer, ended: EndedPrompt) -> None:
+        """Links the prompts that the nodes of this one queued: where ComfyUI has forgotten all of
+        them, nothing but the manifest knows that the job went on."""
+        known = {prompt.prompt_id for prompt in record.prompts}
+        for prompt_id in ended.followed_by:
+            if prompt_id not in known:
+                why = f"prompt {ended.prompt.prompt_id} of this job queued it"
+                self._link(record, QueuedPrompt(prompt_id, 0.0), server, why)
+
     def _carrying(
         self, by_id: dict[str, JobRecord], linked: set[str], looked: Collection[str], searched: bool
     ) -> Iterator[tuple[QueuedPrompt, WatchedServer]]:

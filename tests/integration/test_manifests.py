@@ -268,6 +268,26 @@ def test_all_prompts_of_a_job_are_linked(bench: Bench) -> None:
     assert bench.says(job) == ("failed", "execution_error")
 
 
+def test_follow_ups_are_known_by_the_manifest_of_the_prompt_that_queued_them(bench: Bench) -> None:
+    """A batch manager's first prompt saves nothing, and the row names no other."""
+    bench.server.failing = DOWN
+    job = bench.insert(comfyui_job_id=P1)
+    ends(bench, P1, followed_by=[P2])
+    ends(bench, P2, "success", "b.png", first_prompt_id=P1)
+    bench.passes(4)
+    assert bench.says(job) == ("completed", None)
+    assert bench.row(job)["output_path"] == str(bench.root / "b.png")
+    assert bench.row(job)["comfyui_job_id"] == P1
+
+
+def test_a_follow_up_of_which_nothing_is_known_keeps_the_job_open(bench: Bench) -> None:
+    bench.server.failing = DOWN
+    job = bench.insert(comfyui_job_id=P1)
+    ends(bench, P1, "success", "a.png", followed_by=[P2])
+    bench.passes(4)
+    assert bench.row(job)["status"] not in ("completed", "failed")
+
+
 def test_one_that_is_heard_of_needs_no_search(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
