@@ -1,4 +1,4 @@
-"""The client against a ComfyUI with the real node pack, as the simulator runs it."""
+"""Client and service against ComfyUIs with the real node pack, as the simulator runs them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from reconciler.core.evidence import EndKind
 from reconciler.errors import ServerError
 from reconciler.simulator.graphs import render_graph
 from reconciler.simulator.simulator import Simulator
+from tests.integration.commands import reconciler
+from tests.integration.running import Rows, running, write_config
 from tests.waiting import wait_for
 
 VERSIONS = ["0.3.64", "0.33.0"]
@@ -145,3 +147,42 @@ def test_with_and_without_the_pack_the_same_prompts_are_seen(version: str, tmp_p
                 ]
             )
     assert seen[0] == seen[1]
+
+
+@pytest.fixture
+def rows(database: str) -> Rows:
+    return Rows(database)
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_anybodys_progress_reaches_the_row(
+    rows: Rows, gpu: Simulator, tmp_path: Path, deaf: bool
+) -> None:
+    config = {"comfyui": {"socket": not deaf, "timeout_s": 2.0}}
+    with running(write_config(tmp_path, rows.url, gpu, **config)):
+        graph = render_graph(frames=12, width=64, height=64, seconds=4.0)
+        job = rows.insert(comfyui_job_id=gpu.submit(graph, client_id="app"))
+        wait_for(lambda: 0 < rows.row(job)["progress"] < 100, "progress in the row")
+        rows.wait(job, "completed")
+
+
+def test_a_dead_worker_is_in_the_rows_and_in_status(
+    rows: Rows, gpu: Simulator, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path, rows.url, gpu)
+    with running(config):
+        graph = render_graph(frames=2, width=32, height=32, seconds=60.0)
+        first = rows.insert(comfyui_job_id=gpu.submit(graph))
+        second = rows.insert(comfyui_job_id=submit(gpu, 2))
+        rows.wait(first, "processing")
+        gpu.kill_worker()
+        rows.wait(first, "failed", "worker_dead")
+        reason = "select reason from reconciler.job_state where job_id = %s and rule = 'blocked'"
+        (told,) = wait_for(lambda: rows.sql(reason, second), "the second says why it waits")
+        assert "its worker thread is dead" in told["reason"]
+        shown = reconciler("status", "--config", str(config))
+        assert "is unhealthy: it answers, but its worker thread" in " ".join(shown.stdout.split())
+        told_all = reconciler("explain", second, "--config", str(config))
+        assert "its worker thread is dead" in " ".join(told_all.stdout.split())
+        gpu.crash(restart_after_s=0.5)
+        rows.wait(second, "failed", "lost")

@@ -14,6 +14,7 @@ from reconciler.core.evidence import EndKind, Place
 from reconciler.core.policy import Policy, StallPolicy
 from reconciler.errors import ServerAnswer, ServerTimeout
 from reconciler.store.servers import SHARED_S
+from tests.integration.manifests import manifest, output, write
 from tests.integration.reconciling import QUICK, Bench, success
 
 P1, P2 = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -415,6 +416,16 @@ def test_what_ended_in_the_meantime_is_known_when_the_doubt_ends(bench: Bench) -
     record.boot_returned_at = bench.clock.now() - SHARED_S
     bench.run_pass()
     assert bench.says(job)[0] == "cancelled"
+
+
+def test_manifests_end_its_jobs_all_the_same(bench: Bench) -> None:
+    job = run(bench)
+    in_turn(bench, "boot-b", "boot-a")
+    bench.server.forget(P1)
+    told = output(bench.root, bench.image("a.png"))
+    write(bench.root, manifest(P1, at=bench.clock.now() + 1.0, outputs=[told]))
+    bench.passes()
+    assert bench.says(job) == ("completed", None)
 
 
 def test_a_job_that_may_be_elsewhere_waits_for_the_doubtful_server_too(
