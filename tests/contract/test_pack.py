@@ -19,7 +19,7 @@ from comfy_node.contract import (
     SNAPSHOT_FORMAT,
     SNAPSHOT_PATH,
 )
-from tests.contract.packed import ends_since, manifest_path, snapshot
+from tests.contract.packed import ends_since, manifest_path, snapshot, wait_for_manifest
 from tests.contract.talk import (
     Listener,
     Server,
@@ -208,6 +208,10 @@ def test_follow_ups_keep_the_job_and_name_the_first_prompt(pack_server: Server) 
     told = snapshot(pack_server, boot=before["boot_id"], since=before["cursor"])["ended"]
     assert [(end["job_id"], end["kind"]) for end in told] == [("42", "success")] * 3
     assert told[0]["prompt_id"] == first
+    ids = [end["prompt_id"] for end in told]
+    manifests = [wait_for_manifest(pack_server, prompt_id) for prompt_id in ids]
+    assert [each["first_prompt_id"] for each in manifests] == [None, first, first]
+    assert [each["followed_by"] for each in manifests] == [[ids[1]], [ids[2]], []]
     for end in told[1:]:
         entry = pack_server.wait_for_end(end["prompt_id"])
         extra_data = entry["prompt"][3]

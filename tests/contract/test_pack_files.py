@@ -68,6 +68,7 @@ def test_the_manifest_of_a_success(pack_server: Server) -> None:
         "job_id": "42",
         "job_id_from": "client",
         "first_prompt_id": None,
+        "followed_by": [],
         "kind": "success",
         "error": None,
         "nodes": {"1": {"type": "EmptyImage"}, "2": {"type": "SaveImage"}},
