@@ -213,7 +213,7 @@ def test_what_an_earlier_prompt_wrote_stays_its_own(bench: Bench, whole: bool) -
     first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
     path = picture(bench, "a.png", first, P1)
     bench.server.end(P1, success(listed("a.png")))
-    reused = replace(listed("a.png"), reused=True)
+    reused = replace(listed("a.png"), reused=not whole)
     more = () if whole else (bench.image("own.png"),)
     bench.server.end(P2, success(reused, *more, cached=whole))
     bench.passes(3)
@@ -222,6 +222,29 @@ def test_what_an_earlier_prompt_wrote_stays_its_own(bench: Bench, whole: bool) -
     assert [o.path.name for o in bench.store.outputs.of_job(second)] == [] if whole else ["own.png"]
     told = bench.store.jobs.story(second)[-1].event.evidence["outputs"]
     assert "from the cache: an earlier prompt's" in str(told)
+
+
+def test_a_file_that_was_there_before_the_prompt_began_is_not_its_own(bench: Bench) -> None:
+    """Nothing says that it was cached, but it cannot have written it."""
+    now = bench.store.jobs.now()
+    first, second = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    path, file = picture(bench, "a.png", age_s=250.0), listed("a.png")
+    bench.server.end(P1, success(file, started_at=now - 300, ended_at=now - 249))
+    bench.server.end(P2, success(file, started_at=now - 100, ended_at=now - 99))
+    bench.passes(4)
+    assert bench.says(first) == bench.says(second) == ("completed", None)
+    assert owner(bench, path) == first
+
+
+def test_of_tagged_pictures_the_one_saved_first_is_the_main_one(bench: Bench) -> None:
+    job = bench.insert()
+    bench.server.run(P1, job_id=job)
+    bench.run_pass()
+    picture(bench, "a.png", job, P1)
+    first = picture(bench, "b.png", job, P1, age_s=2.0)
+    bench.server.forget(P1)
+    bench.passes(4)
+    assert bench.row(job)["output_path"] == str(first)
 
 
 def test_a_strange_prompt_overwrote_the_file_later(bench: Bench) -> None:
