@@ -53,19 +53,15 @@ def _note_other(record: ServerRecord, boot_id: str, now: float) -> None:
     else:
         log.warning("server was restarted", server=record.name, boot_id=boot_id)
     record.earlier_boot_ids = [*earlier, record.boot_id or ""][-MAX_BOOTS:]
-    record.worker_seen, record.worker_dead_since = False, None
+    record.worker_dead_since = None
 
 
 def _note_worker(record: ServerRecord, alive: bool | None, now: float) -> None:
-    # The pack says that one is dead only after it saw it alive.
-    record.worker_seen |= alive is not None
-    dead = alive is False
-    if dead and record.worker_dead_since is None:
+    if alive is not False:
+        record.worker_dead_since = None
+    elif record.worker_dead_since is None:  # the pack says so only of a worker that it saw alive
+        record.worker_dead_since = now
         log.error(
             "ComfyUI's worker thread is dead: it runs nothing until it is restarted",
             server=record.name,
         )
-    if not dead:
-        record.worker_dead_since = None
-    elif record.worker_dead_since is None:
-        record.worker_dead_since = now

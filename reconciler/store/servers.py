@@ -30,8 +30,7 @@ class ServerRecord:
     earlier_boot_ids: list[str] = field(default_factory=list)
     #: Another life than the one before was told that had been told earlier: several servers.
     boot_returned_at: float | None = None
-    #: A prompt worker was seen in this life, and since when none lives.
-    worker_seen: bool = False
+    #: Since when no prompt worker has lived in this life, which had one.
     worker_dead_since: float | None = None
     #: Seconds, in all, in which nobody saw what runs there: it did not answer, or nobody looked.
     unwatched_s: float = 0.0
@@ -46,7 +45,7 @@ class ServerRecord:
         if url != self.url:
             self.url = url
             self.boot_id = self.boot_returned_at = self.worker_dead_since = None
-            self.earlier_boot_ids, self.worker_seen = [], False
+            self.earlier_boot_ids = []
 
 
 class ServerStore:

@@ -83,7 +83,7 @@ def test_the_worker_is_dead_where_the_pack_says_so() -> None:
     assert record.worker_dead_since is None
     note_boot(record, Look(boot_id="a", worker_alive=False), 50.0)
     note_boot(record, Look(boot_id="a", worker_alive=False), 60.0)
-    assert (record.worker_seen, record.worker_dead_since) == (True, 50.0)
+    assert record.worker_dead_since == 50.0
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,17 @@ def test_it_is_dead_no_longer_than_the_pack_says_so(look: Look) -> None:
     assert record.worker_dead_since is None
 
 
+def test_a_dead_worker_of_another_process_is_another() -> None:
+    record = answered("a")
+    note_boot(record, Look(boot_id="a", worker_alive=False), 50.0)
+    note_boot(record, Look(boot_id="b", worker_alive=False), 60.0)
+    assert record.worker_dead_since == 60.0
+
+
 def test_a_worker_that_nobody_saw_is_not_dead() -> None:
     record = ServerRecord("gpu", "http://gpu")
     note_boot(record, Look(boot_id="a", worker_alive=None), 0.0)
-    assert (record.worker_seen, record.worker_dead_since) == (False, None)
+    assert record.worker_dead_since is None
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None])))

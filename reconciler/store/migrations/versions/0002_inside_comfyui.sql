@@ -1,12 +1,11 @@
 -- What the node pack and longer watching tell.
 
--- The life of ComfyUI's process that answered last, and whether a prompt worker was seen in it.
+-- The life of ComfyUI's process that answered last.
 alter table reconciler.servers
     add column boot_id text,
     -- Earlier boot ids, newest last: one that comes back means several servers behind one address.
     add column earlier_boot_ids text[] not null default '{}',
-    add column worker_seen boolean not null default false,
-    -- When one came back last, and since when no prompt worker has lived in this boot.
+    -- When one came back last, and since when this boot has had no living worker.
     add column boot_returned_at timestamptz,
     add column worker_dead_since timestamptz,
     -- Seconds, in all, in which nobody saw what runs there: it did not answer, or no reconciler
