@@ -135,8 +135,14 @@ def _of_several(facts: FileFacts, writers: list[Listing], link: Link | None) -> 
     for candidates in ([each for each in writers if each.unchanged], in_time):
         if len({each.job_id for each in candidates}) == 1:
             return _written_by(candidates[-1].job_id, candidates[-1].prompt_id)
-    prompts = ", ".join(f"{each.prompt_id} of job {each.job_id}" for each in writers)
-    return Whose(dispute=f"listed by the prompts {prompts}, and nothing in it tells whose it is")
+    return Whose(dispute=contested(tuple(each.job_id for each in writers)))
+
+
+def contested(job_ids: tuple[str, ...]) -> str:
+    """Words for a file that these jobs claim with the same right; at most five are named."""
+    jobs = tuple(dict.fromkeys(job_ids))
+    *first, last = jobs if len(jobs) <= 5 else (*jobs[:4], f"{len(jobs) - 4} more")
+    return f"claimed by jobs {', '.join(first)} and {last}, and nothing in it tells whose it is"
 
 
 def _written_by(job_id: str, prompt_id: str | None) -> Whose:

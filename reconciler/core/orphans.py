@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.core.attribution import FileFacts
+from reconciler.core.attribution import FileFacts, contested
 
 
 class Reason(StrEnum):
@@ -56,8 +56,7 @@ def _lists(facts: FileFacts) -> WhyNobodys | None:
     written = [each for each in facts.listings if not each.reused]
     claimants = tuple(dict.fromkeys(each.job_id for each in written))
     if len(claimants) > 1:
-        words = f"claimed by jobs {_and(claimants)}, and nothing in it tells whose it is"
-        return WhyNobodys(Reason.CONTESTED, words, claimants)
+        return WhyNobodys(Reason.CONTESTED, contested(claimants), claimants)
     if claimants and facts.tag_prompt_id is not None:
         words = f"listed by job {claimants[0]}, but its tag names prompt {facts.tag_prompt_id}"
         return WhyNobodys(Reason.CONTRADICTED, words, claimants)
@@ -109,8 +108,3 @@ def _jobs(
     return WhyNobodys(
         Reason.BARE_JOB_ID, f"{words} and no prompt, and nothing else says that it is that job's"
     )
-
-
-def _and(ids: tuple[str, ...]) -> str:
-    *first, last = ids[:5] if len(ids) <= 5 else (*ids[:4], f"{len(ids) - 4} more")
-    return f"{', '.join(first)} and {last}"

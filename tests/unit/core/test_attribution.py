@@ -110,7 +110,7 @@ def test_of_two_that_list_it_neither_without_evidence(
 ) -> None:
     found = whose(facts(*pair, tag_prompt_id=tag), ROWS)
     assert found.job_id is None
-    assert "p1 of job 1, p2 of job 2" in found.dispute
+    assert found.dispute == "claimed by jobs 1 and 2, and nothing in it tells whose it is"
 
 
 @pytest.mark.parametrize(
