@@ -62,3 +62,15 @@ def owner(bench: Bench, path: Path) -> str | None:
 def orphans(bench: Bench) -> list[str]:
     """The names of the files that are nobody's."""
     return sorted(one.path.name for one in bench.store.outputs.orphans(None)[0])
+
+
+def lost(bench: Bench, job: str, prompt_id: str = P1) -> None:
+    """ComfyUI ran the job's prompt and forgets it."""
+    bench.server.run(prompt_id, job_id=job)
+    bench.run_pass()
+    bench.server.forget(prompt_id)
+
+
+def defects(bench: Bench, job: str) -> str:
+    """What the row says is wrong."""
+    return bench.row(job)["error"] or ""
