@@ -55,6 +55,8 @@ class StallPolicy:
     per_frame_s: float = 30.0
     #: Frames assumed where the job does not say: the longest usual job.
     unknown_frames: int = 240
+    #: Silence that has to go with an exceeded budget, where somebody would have heard it broken.
+    quiet_s: float = 300.0
     #: No stall verdict earlier than this after the reconciler came up.
     startup_grace_s: float = 60.0
     #: Ask ComfyUI to interrupt a prompt that stalled.

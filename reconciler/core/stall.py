@@ -49,9 +49,11 @@ def stall_reason(
     if silent is not None and silent > limits.no_progress_s:
         return _silent(prompt, silent, limits, now)
     ran = ran_s(prompt, now)
-    if ran is not None and ran > limits.budget_s:
-        return _too_long(job, prompt, ran, limits, now)
-    return None
+    if ran is None or ran <= limits.budget_s:
+        return None
+    if prompt.witness_since is not None and (silent is None or silent <= policy.quiet_s):
+        return None  # over its budget, and it still gets on: slow, not stalled
+    return _too_long(job, prompt, ran, limits, now)
 
 
 def _silent(prompt: PromptEvidence, silent: float, limits: Limits, now: float) -> str:

@@ -34,6 +34,8 @@ class BudgetSettings(Section):
     per_frame_s: SecondsOrZero = 30.0
     #: Frames assumed where the job does not say.
     unknown_frames: Count = 240
+    #: Silence that has to go with an exceeded budget, where it would have been heard broken.
+    quiet_s: SecondsOrZero = 300.0
 
 
 class RuleBudgetSettings(Section):
@@ -93,6 +95,7 @@ class StallSettings(Section):
             base_s=self.budget.base_s,
             per_frame_s=self.budget.per_frame_s,
             unknown_frames=self.budget.unknown_frames,
+            quiet_s=self.budget.quiet_s,
             startup_grace_s=self.startup_grace_s,
             interrupt=self.interrupt,
             rules=tuple(rule.rule() for rule in self.rules),

@@ -13,6 +13,7 @@ KEYS = [
     "storage_healthy", "ending", "source", "node_id", "node_type", "exception_type", "cached",
     "longest_nodes", "ended_at", "outputs", "partial_files", "status", "failure",
     "unwatched_s", "doing", "run_stage", "no_progress_s", "no_progress_by", "budget_by",
+    "worker_dead", "noted", "noted_at",
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -87,6 +88,16 @@ def test_an_error() -> None:
         "history says error at <7>, node 3 (KSampler), ValueError, all of it cached",
         "longest nodes: KSampler (3) 50.2 s, VAEDecode (8) 2.0 s",
     ]
+
+
+def test_what_the_node_pack_told() -> None:
+    evidence = {"worker_dead": True, "noted": "success", "noted_at": 4.0}
+    assert evidence_lines(evidence, at) == [
+        "the node pack told that it ended: success at <4>",
+        "the node pack says that ComfyUI's worker thread is dead",
+    ]
+    shared = {"unreachable_since": 3.0, "how": "shared"}
+    assert evidence_lines(shared, at) == ["several servers answer in turn, last at <3>"]
 
 
 def test_a_silent_server_a_budget_and_a_queue() -> None:

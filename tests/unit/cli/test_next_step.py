@@ -130,6 +130,12 @@ def test_a_late_success_is_waited_for_and_not_for_ever() -> None:
     assert f"ended {at(-60)}" in said(old)
 
 
+def test_several_servers_are_waited_for_without_a_limit() -> None:
+    several = ServerRecord("gpu", "http://gpu", boot_returned_at=NOW - 60)
+    words = next_step(outlook(job(rule="unreachable"), [], [several], Settings(), NOW))
+    assert "one and the same ComfyUI has answered for an hour" in words
+
+
 def test_every_rule_of_the_table_has_its_words() -> None:
     from reconciler.core.decide import RULES
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.core.evidence import Doing, Evidence
@@ -116,12 +118,37 @@ def test_the_budget_says_that_it_guessed_the_frames():
     assert "frames: unknown" in (reason(slow, of=job(frames=None)) or "")
 
 
-def test_signs_of_life_do_not_extend_the_budget_and_are_told():
-    busy = heard(NOW - 3, running_since=NOW - 821, doing=SAMPLING)
-    assert reason(busy, of=job(frames=72)) == (
-        "running for 13 min 41 s (budget 13 min 40 s, frames: 72); last heard 3 s ago at node 7"
-        " (KSampler), step 12 of 30"
-    )
+def over_budget(sign_s_ago, **more):
+    return heard(NOW - sign_s_ago, running_since=NOW - 821, doing=SAMPLING, **more)
+
+
+@pytest.mark.parametrize(("silent_s", "trips"), [(3, False), (60, False), (61, True)])
+def test_over_its_budget_and_still_getting_on_it_is_slow_and_not_stalled(silent_s, trips):
+    policy = replace(POLICY, quiet_s=60)
+    words = stall_reason(job(frames=72), over_budget(silent_s), WATCHING, policy, NOW)
+    assert (words is not None) is trips
+    if words is not None:
+        assert words == (
+            "running for 13 min 41 s (budget 13 min 40 s, frames: 72); last heard 1 min 1 s ago"
+            " at node 7 (KSampler), step 12 of 30"
+        )
+
+
+def test_the_budget_can_be_a_hard_limit():
+    policy = replace(POLICY, quiet_s=0)
+    assert stall_reason(job(frames=72), over_budget(3), WATCHING, policy, NOW) is not None
+
+
+def test_silence_that_only_the_storage_could_break_does_not_go_with_a_budget():
+    away = Evidence(watching_since=LONG_AGO, storage_healthy=False)
+    policy = replace(POLICY, quiet_s=60)
+    assert stall_reason(job(frames=72), over_budget(61), away, policy, NOW) is None
+
+
+def test_who_listens_since_a_moment_ago_has_heard_no_silence():
+    policy = replace(POLICY, quiet_s=60)
+    late = over_budget(400, witness_since=NOW - 60)
+    assert stall_reason(job(frames=72), late, WATCHING, policy, NOW) is None
 
 
 def test_seconds_that_nobody_watched_count_against_no_budget():

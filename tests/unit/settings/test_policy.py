@@ -20,6 +20,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "stall.base_s": ("stall.budget.base_s", 1),
     "stall.per_frame_s": ("stall.budget.per_frame_s", 1),
     "stall.unknown_frames": ("stall.budget.unknown_frames", 1),
+    "stall.quiet_s": ("stall.budget.quiet_s", 1),
     "stall.startup_grace_s": ("stall.startup_grace_s", 1),
     "stall.interrupt": ("stall.interrupt", True),
     "stall.rules": ("stall.rules", [{"match": {"job_type": "image"}, "no_progress_s": 1}]),
