@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.cli.terminal import safe
 from reconciler.cli.words import counted, duration
+from reconciler.core.evidence import SHARED
 
 #: Longest line made of a key that nobody foresaw, in characters.
 MAX_LINE = 300
@@ -41,8 +42,11 @@ def _told(left: dict[str, Any], at: Callable[[float], str]) -> Iterator[str]:
         number = counted(looks, "clean look") if isinstance(looks, int) else _plain(looks)
         yield f"missed by {number} {missing}".rstrip()
     yield _since(left, "boot_changed_since", "ComfyUI has another boot id since", at)
-    if silent := _since(left, "unreachable_since", "the server has not answered since", at):
-        yield silent + (f" ({safe(left.pop('how'))})" if "how" in left else "")
+    yield _noted(left, at)
+    if left.get("worker_dead") is True:
+        del left["worker_dead"]
+        yield "the node pack says that ComfyUI's worker thread is dead"
+    yield _silence(left, at)
     if left.get("storage_healthy") is False:
         del left["storage_healthy"]
         yield "the output directory is not readable, or not the one it was"
@@ -80,6 +84,25 @@ def _prompt(left: dict[str, Any]) -> str:
     elif server is not None:
         parts.append(f"on {safe(server)}")
     return ", ".join(parts)
+
+
+def _silence(left: dict[str, Any], at: Callable[[float], str]) -> str:
+    """Since when, and how, the server gives no evidence."""
+    shared = left.get("how") == SHARED
+    words = (
+        "several servers answer in turn, last at" if shared else "the server has not answered since"
+    )
+    silent = _since(left, "unreachable_since", words, at)
+    how = left.pop("how", None) if silent else None
+    return silent if shared or how is None else f"{silent} ({safe(how)})"
+
+
+def _noted(left: dict[str, Any], at: Callable[[float], str]) -> str:
+    """What the node pack's snapshot told of an end that nothing else tells."""
+    if "noted" not in left:
+        return ""
+    when = _since(left, "noted_at", "at", at)
+    return f"the node pack told that it ended: {safe(left.pop('noted'))} {when}".rstrip()
 
 
 def _ending(left: dict[str, Any], at: Callable[[float], str]) -> str:

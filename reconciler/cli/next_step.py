@@ -142,6 +142,11 @@ def _blocked(case: Outlook) -> str:
 def _unreachable(case: Outlook) -> str:
     limit = case.policy.server_down_timeout_s
     names = {prompt.server for prompt in case.prompts if prompt.server}
+    if any(s.is_shared(case.now) for s in case.servers if not names or s.name in names):
+        return (
+            "It stays as it is until one and the same ComfyUI has answered for an hour, the"
+            " settings give each its own url, or a manifest tells its end."
+        )
     since = [
         server.unreachable_since
         for server in case.servers
