@@ -51,9 +51,20 @@ def stall_reason(
     ran = ran_s(prompt, now)
     if ran is None or ran <= limits.budget_s:
         return None
-    if prompt.witness_since is not None and (silent is None or silent <= policy.quiet_s):
-        return None  # over its budget, and it still gets on: slow, not stalled
+    if _may_get_on(prompt, silent, limits, policy, now):
+        return None
     return _too_long(job, prompt, ran, limits, now)
+
+
+def _may_get_on(
+    prompt: PromptEvidence, silent: float | None, limits: Limits, policy: StallPolicy, now: float
+) -> bool:
+    """Whether one that is over its budget may be slow and not stalled: it was heard lately."""
+    if prompt.witness_since is not None:
+        return silent is None or silent <= policy.quiet_s
+    # Nobody listens now. Where somebody did, that may be so for a moment only.
+    heard = prompt.last_sign_at
+    return policy.quiet_s > 0 and heard is not None and now - heard <= limits.no_progress_s
 
 
 def _silent(prompt: PromptEvidence, silent: float, limits: Limits, now: float) -> str:

@@ -104,6 +104,16 @@ def test_forty_minutes_with_a_step_each_minute(begin: Begin) -> None:
     assert set(told(hours)) == {"processing", "completed"}
 
 
+def test_forty_minutes_of_a_job_whose_budget_is_three_and_a_half(begin: Begin) -> None:
+    """An image that takes forty minutes, and tells of a step each minute: slow, not stalled."""
+    hours = begin(frames=1)
+    steps(hours, 40 * MIN)
+    hours.until(41 * MIN)
+    assert says(hours) == ("processing", None)
+    hours.until(48 * MIN, stop=lambda: failed(hours))
+    assert "running for 4" in (says(hours)[1] or ""), "over its budget, and silent for 5 minutes"
+
+
 def test_progress_that_stops_at_thirty_percent(begin: Begin) -> None:
     hours = begin()
     steps(hours, 13 * MIN)
@@ -232,7 +242,8 @@ def test_a_row_that_is_reopened_with_the_same_prompt_has_its_budget_anew(begin: 
 
 def test_a_prompt_that_is_run_anew_by_another_process_starts_anew(begin: Begin) -> None:
     """The queue shows it running at every look: only the node pack tells that ComfyUI restarted."""
-    hours = begin(frames=72, client_id="somebody")
+    hard = replace(DEFAULTS, stall=replace(DEFAULTS.stall, quiet_s=0))
+    hours = begin(hard, frames=72, client_id="somebody")
     look = hours.server.look
     life = {"boot": "one", "since": 0.0}
 

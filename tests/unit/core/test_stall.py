@@ -49,7 +49,10 @@ USUAL = {1: 60, 72: 600, 120: 1200, 240: 2400, None: 2400}
 def test_the_default_budget_leaves_time_for_a_slow_first_load_of_a_model(frames):
     """60 GB from a disk that gives 100 MB/s for a video; 12 GB for an image."""
     load_s = 120 if frames == 1 else 600
-    slow = running(running_since=NOW - USUAL[frames] - load_s, witness_since=None)
+    began = {"running_since": NOW - USUAL[frames] - load_s}
+    slow = running(**began, witness_since=None, last_sign_at=None)
+        running_since=NOW - USUAL[frames] - load_s, witness_since=None, last_sign_at=None
+    )
     assert reason(slow, of=job(frames=frames), policy=StallPolicy()) is None
 
 
@@ -104,7 +107,7 @@ def test_no_silence_while_the_storage_is_away():
 
 
 def test_the_budget_needs_no_listener_and_says_that_there_was_none():
-    slow = running(running_since=NOW - 821, witness_since=None)
+    slow = running(running_since=NOW - 821, witness_since=None, last_sign_at=None)
     assert reason(slow, of=job(frames=72)) == (
         "running for 13 min 41 s (budget 13 min 40 s, frames: 72); nothing tells us of its"
         " progress, so a slow run, a hang and a dead worker look the same, and only the budget"
@@ -114,7 +117,7 @@ def test_the_budget_needs_no_listener_and_says_that_there_was_none():
 
 
 def test_the_budget_says_that_it_guessed_the_frames():
-    slow = running(running_since=NOW - 2501, witness_since=None)
+    slow = running(running_since=NOW - 2501, witness_since=None, last_sign_at=None)
     assert "frames: unknown" in (reason(slow, of=job(frames=None)) or "")
 
 
@@ -145,6 +148,18 @@ def test_silence_that_only_the_storage_could_break_does_not_go_with_a_budget():
     assert stall_reason(job(frames=72), over_budget(61), away, policy, NOW) is None
 
 
+@pytest.mark.parametrize(("sign_s_ago", "trips"), [(900, False), (901, True)])
+def test_who_was_heard_until_nobody_listened_may_still_get_on(sign_s_ago, trips):
+    deaf = running(running_since=LONG_AGO, witness_since=None, last_sign_at=NOW - sign_s_ago)
+    assert (reason(deaf, of=job(frames=72)) is not None) is trips
+
+
+def test_a_hard_limit_waits_for_no_listener():
+    deaf = running(running_since=LONG_AGO, witness_since=None, last_sign_at=NOW - 3)
+    hard = replace(POLICY, quiet_s=0)
+    assert stall_reason(job(frames=72), deaf, WATCHING, hard, NOW) is not None
+
+
 def test_who_listens_since_a_moment_ago_has_heard_no_silence():
     policy = replace(POLICY, quiet_s=60)
     late = over_budget(400, witness_since=NOW - 60)
@@ -152,7 +167,7 @@ def test_who_listens_since_a_moment_ago_has_heard_no_silence():
 
 
 def test_seconds_that_nobody_watched_count_against_no_budget():
-    away = {"running_since": NOW - 8_000, "witness_since": None}
+    away = {"running_since": NOW - 8_000, "witness_since": None, "last_sign_at": None}
     assert ran_s(running(**away, unwatched_s=7_200), NOW) == 800
     assert reason(running(**away, unwatched_s=7_180), of=job(frames=72)) is None
     words = reason(running(**away, unwatched_s=7_179), of=job(frames=72))
@@ -167,7 +182,7 @@ def test_without_start_and_listener_nothing_trips():
 
 @pytest.mark.parametrize(("up_s", "trips"), [(59, False), (60, True)])
 def test_no_verdict_right_after_the_start_of_the_reconciler(up_s, trips):
-    over_budget = running(running_since=LONG_AGO, witness_since=None)
+    over_budget = running(running_since=LONG_AGO, witness_since=None, last_sign_at=None)
     fresh = Evidence(watching_since=NOW - up_s)
     assert (reason(over_budget, of=job(frames=72), evidence=fresh) is not None) is trips
 
