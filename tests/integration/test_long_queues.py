@@ -14,6 +14,7 @@ import psycopg2.extensions
 import pytest
 
 from reconciler.comfyui.values import QueuedPrompt
+from reconciler.reconcile import servers
 from reconciler.reconcile.passes import ETA_TOLERANCE
 from tests.integration.reconciling import Bench, success
 
@@ -95,13 +96,14 @@ def test_time_to_go_is_stored_anew_only_where_it_is_far_off(bench: Bench) -> Non
     assert later == pytest.approx(first - 205.0, abs=10.0)
 
 
-def test_storage_is_asked_once_a_look_for_prompts_that_wait(bench: Bench) -> None:
+def test_storage_is_asked_once_a_look_for_prompts_that_wait(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(bench)
-    (server,) = bench.gatherer.servers.values()
-    asked: list[None] = []
-    server.storage_answers = lambda: asked.append(None) or True  # type: ignore[func-returns-value]
+    asked: list[Path] = []
+    monkeypatch.setattr(servers, "storage_marker", lambda root: asked.append(root) or "same")
     bench.run_pass()
-    assert len(asked) == 1
+    assert asked == [bench.root]
 
 
 def test_storage_is_asked_again_after_files_were_looked_for(bench: Bench) -> None:

@@ -51,8 +51,6 @@ def test_the_default_budget_leaves_time_for_a_slow_first_load_of_a_model(frames)
     load_s = 120 if frames == 1 else 600
     began = {"running_since": NOW - USUAL[frames] - load_s}
     slow = running(**began, witness_since=None, last_sign_at=None)
-        running_since=NOW - USUAL[frames] - load_s, witness_since=None, last_sign_at=None
-    )
     assert reason(slow, of=job(frames=frames), policy=StallPolicy()) is None
 
 
