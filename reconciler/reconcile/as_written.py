@@ -20,6 +20,8 @@ class AsWritten:
 
     #: How long after the first look that knew of the success a file may still be on its way.
     arrival_grace_s: float
+    #: Take a sound file that somebody wrote to since as it is.
+    accept_rewritten: bool = False
 
     def judge(
         self,
@@ -40,6 +42,8 @@ class AsWritten:
         if then is not None and record.size_bytes < then and self._may_arrive(prompt, now):
             words = f"{record.size_bytes} of {then} bytes so far"
             return replace(output, state=FileState.UNSETTLED, defects=(words,), confirmed=False)
+        if self.accept_rewritten and _is_rewritten(listed, record, prompt):
+            return output
         if then is not None and record.size_bytes != then:
             return _differs(output, _sizes(then, record, prompt), old)
         if listed.digest is None or output.state is not FileState.SOUND:
@@ -47,11 +51,11 @@ class AsWritten:
         match, words = digests.compare(record, listed.digest)
         if match is Match.OPEN:
             return replace(output, state=FileState.UNCHECKED)
-        if match is not Match.OTHER:
-            return output
-        later = listed.mtime_ns is not None and record.mtime_ns != listed.mtime_ns
-        what = _changed(record, prompt) if later else "differs from what ComfyUI wrote"
-        return _differs(output, f"{what}: {words}", old)
+        if match is Match.OTHER:
+            later = _has_new_time(listed, record)
+            what = _changed(record, prompt) if later else "differs from what ComfyUI wrote"
+            output = _differs(output, f"{what}: {words}", old)
+        return output
 
     def _may_arrive(self, prompt: PromptRecord, now: float) -> bool:
         seen = prompt.ending_seen_at
@@ -62,6 +66,16 @@ def _differs(output: OutputFile, words: str, old: bool) -> OutputFile:
     defects = (words, *output.defects)
     confirmed = output.confirmed or old
     return replace(output, state=FileState.UNSOUND, defects=defects, confirmed=confirmed)
+
+
+def _is_rewritten(listed: ListedFile, record: OutputRecord, prompt: PromptRecord) -> bool:
+    """True for a sound file with a new time, which no other prompt has written over."""
+    mine = record.tag_prompt_id in (None, prompt.prompt_id)
+    return record.sound and mine and _has_new_time(listed, record)
+
+
+def _has_new_time(listed: ListedFile, record: OutputRecord) -> bool:
+    return listed.mtime_ns is not None and record.mtime_ns != listed.mtime_ns
 
 
 def _sizes(then: int, record: OutputRecord, prompt: PromptRecord) -> str:

@@ -53,6 +53,8 @@ class FileEvidence:
     accept_bare_job_id: bool = True
     #: How long a file may be smaller than its manifest says.
     arrival_grace_s: float = 30.0
+    #: Take a sound file that was written to since its manifest as it is.
+    accept_rewritten: bool = False
 
     def listed(self, record: JobRecord, prompt: PromptRecord) -> tuple[OutputFile, ...]:
         """The results that a successful prompt lists. The last video is the main one."""
@@ -192,7 +194,7 @@ class FileEvidence:
         found = self._file(job, server.stored_path(path), answer, is_main, file.node_id)
         if answer.record is None:
             return found
-        return AsWritten(self.arrival_grace_s).judge(
+        return AsWritten(self.arrival_grace_s, self.accept_rewritten).judge(
             found, file, answer.record, prompt, server.book.digests,
             now=self.clock.now(), old=self._is_old(answer.record),
         )  # fmt: skip

@@ -203,6 +203,7 @@ def _file_evidence(
         unsound_confirm_s=settings.outputs.unsound_confirm_s,
         accept_bare_job_id=settings.attribution.bare_job_id == "accept",
         arrival_grace_s=settings.outputs.missing_output_grace_s,
+        accept_rewritten=settings.verdicts.rewritten == "accept",
     )
 
 

@@ -252,6 +252,26 @@ def test_a_file_of_equal_size_by_another_prompt(bench: Bench) -> None:
     assert "overwritten since ComfyUI wrote it: its sha256 is" in bench.row(job)["error"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [("reworked", "completed"), ("rotten", "failed"), ("another's", "failed")],
+)
+def test_files_that_are_reworked_in_place_may_be_accepted(
+    bench: Bench, changed: str, says: str
+) -> None:
+    bench.gatherer.files.accept_rewritten = True
+    path = bench.root / "a.png"
+    job = bench.insert(comfyui_job_id=P1)
+    save_tagged(path, P1, size=16)
+    told = output(bench.root, listed("a.png"), digest="sha256")
+    save_tagged(path, P2 if changed == "another's" else P1, size=24)
+    if changed == "rotten":
+        os.utime(path, ns=(told["mtime_ns"], told["mtime_ns"]))  # type: ignore[arg-type]
+    ends(bench, P1, told)
+    bench.passes(5)
+    assert bench.row(job)["status"] == says
+
+
 def test_sizes_count_where_history_tells_the_end(bench: Bench) -> None:
     job = bench.insert(comfyui_job_id=P1)
     file = bench.image("a.png")
