@@ -248,9 +248,7 @@ class Service:
         live = self._parts.live
         match event:
             case ProgressHeard(prompt_id, node_id, value, maximum, nodes_done, node_type):
-                live.progress(
-                    prompt_id, node_id, value, maximum, nodes_done, node_type=node_type
-                )
+                live.progress(prompt_id, node_id, value, maximum, nodes_done, node_type=node_type)
             case NodeHeard(prompt_id, node_id, nodes_done, node_type):
                 live.node(prompt_id, node_id, nodes_done, node_type=node_type)
             case StatusHeard() | StartHeard() | Ended() | Connected():
