@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -261,3 +262,17 @@ def test_serve_tells_its_url_and_stops_cleanly(tmp_path: Path, number: int) -> N
             assert process.wait(DEADLINE_S) == 0
             wait_until(lambda: client.ended, "the goodbye")
         assert is_refused(server)
+
+
+def test_connections_that_are_being_accepted_at_a_crash_are_closed(tmp_path: Path) -> None:
+    """Else they warn of themselves when they are collected, in whatever test comes next."""
+    for _ in range(5):
+        with Simulator(tmp_path) as simulator:
+            address = ("127.0.0.1", int(simulator.url.rpartition(":")[2]))
+            crash = threading.Thread(target=simulator.crash, args=(DEADLINE_S,))
+            crash.start()
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    socket.create_connection(address, timeout=DEADLINE_S).close()
+            crash.join()
+    gc.collect()
