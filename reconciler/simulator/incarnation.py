@@ -10,7 +10,6 @@ from aiohttp import web
 from reconciler.simulator.http import build_app
 from reconciler.simulator.life import Life
 
-
 #: Turns of the event loop from the acceptance of a connection to its being known to the server.
 ACCEPT_TURNS = 3
 
