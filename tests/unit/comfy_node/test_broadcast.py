@@ -11,6 +11,7 @@ import pytest
 from comfy_node import broadcast
 from comfy_node.broadcast import Broadcaster
 from comfy_node.ledger import Ledger, Running
+from tests.unit.comfy_node.conftest import pack_threads
 from tests.waiting import PATIENCE_S, wait_for
 
 GRAPH = {"1": {"class_type": "KSampler", "inputs": {}}}
@@ -125,6 +126,16 @@ def test_each_prompt_has_its_own_measure(stage: Stage) -> None:
     wait_for(lambda: len(stage.values()) == 2, "the second prompt's does not wait for it")
 
 
+@pytest.mark.usefixtures("fast")
+def test_a_prompt_whose_end_nobody_tells_is_forgotten(stage: Stage) -> None:
+    for n in range(100):
+        stage.broadcaster.start(stage.ledger.start(f"p{n}", None, GRAPH))
+    stage.end()
+    stage.broadcaster.progress(stage.running)  # overtaken by the end
+
+    wait_for(lambda: stage.broadcaster.known() == 0, "nothing is kept of any of them")
+
+
 def test_a_removed_prompt_has_only_an_end(stage: Stage) -> None:
     stage.end("pending", "removed")
     stage.settle()
@@ -148,13 +159,14 @@ def test_a_server_that_cannot_send_is_told_once_and_costs_nothing(
 
 
 def test_closed_it_sends_nothing_and_starts_no_thread(stage: Stage) -> None:
+    before = pack_threads()
     stage.broadcaster.close()
     stage.broadcaster.start(stage.running)
     stage.step(1)
     stage.end()
 
     assert stage.sent == []
-    assert [one for one in threading.enumerate() if one.name.startswith("reconciler-")] == []
+    assert pack_threads() - before == set()
 
 
 def test_a_slow_server_holds_up_nobody_and_the_oldest_hints_are_dropped(
