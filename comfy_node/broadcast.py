@@ -27,7 +27,7 @@ class Broadcaster:
         self._waiting: deque[tuple[str, dict[str, Any]]] = deque(maxlen=_MAX_WAITING)
         #: Prompts whose progress is not yet sent.
         self._news: dict[str, Running] = {}
-        #: By prompt: when progress may be sent next, by the monotonic clock.
+        #: By prompt: when progress may be sent next, if not now, by the monotonic clock.
         self._free_at: dict[str, float] = {}
         #: When the thread looks next by itself; 0 while it is awake.
         self._wakes_at = _NEVER
@@ -111,24 +111,23 @@ class Broadcaster:
                 if messages:
                     self._busy = True
                     return messages
-                self._wakes_at = self._next_progress(now)
+                self._wakes_at = self._next_progress()
                 wait_s = None if self._wakes_at == _NEVER else self._wakes_at - now
                 self._changed.wait(wait_s)
                 self._wakes_at = 0.0
             return []
 
-    def _next_progress(self, now: float) -> float:
+    def _next_progress(self) -> float:
         """When to look again: also for prompts without news, which then need wake nobody."""
-        return min(
-            (at for prompt_id, at in self._free_at.items() if at > now or prompt_id in self._news),
-            default=_NEVER,
-        )
+        return min(self._free_at.values(), default=_NEVER)
 
     def _due(self, now: float) -> list[tuple[str, dict[str, Any]]]:
         messages = list(self._waiting)
         self._waiting.clear()
+        # Not only at a prompt's end, which nobody may tell: then they would pile up.
+        self._free_at = {one: at for one, at in self._free_at.items() if at > now}
         for prompt_id, running in list(self._news.items()):
-            if self._free_at.get(prompt_id, 0.0) <= now:
+            if prompt_id not in self._free_at:
                 self._free_at[prompt_id] = now + 1 / PROGRESS_PER_S
                 del self._news[prompt_id]
                 messages.append(self._progress(running))

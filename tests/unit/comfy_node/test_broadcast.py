@@ -133,7 +133,7 @@ def test_a_prompt_whose_end_nobody_tells_is_forgotten(stage: Stage) -> None:
     stage.end()
     stage.broadcaster.progress(stage.running)  # overtaken by the end
 
-    wait_for(lambda: stage.broadcaster.known() == 0, "nothing is kept of any of them")
+    wait_for(lambda: not stage.broadcaster._free_at, "nothing is kept of any of them")
 
 
 def test_a_removed_prompt_has_only_an_end(stage: Stage) -> None:
