@@ -24,14 +24,14 @@ class Background:
         self.closing = threading.Event()
 
     def submit(self, task: Callable[[], None]) -> bool:
-        """Has the thread run `task` some time. False where too much waits already."""
+        """Has the thread run `task` some time. False where too much waits already, or there is no
+        thread."""
         with self._changed:
             if self.closing.is_set() or len(self._tasks) >= self._limit:
                 return False
+            if not self._has_thread():
+                return False
             self._tasks.append(task)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
             self._changed.notify_all()
             return True
 
@@ -53,6 +53,17 @@ class Background:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
+
+    def _has_thread(self) -> bool:
+        """Starts it, unless it runs. False where the system has none left for now."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+            self._thread = thread
+        return True
 
     def _run(self) -> None:
         while True:

@@ -57,6 +57,25 @@ def test_what_is_too_much_is_refused_and_what_waits_is_dropped_at_the_end() -> N
     assert not background.submit(lambda: done.append("late"))
 
 
+def test_a_thread_that_could_not_start_is_started_with_the_next_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    background = Background("reconciler-test", limit=10)
+    done: list[str] = []
+
+    def no_more(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", no_more)
+        assert not background.submit(lambda: done.append("first"))
+    assert background.submit(lambda: done.append("second"))
+    assert background.wait_idle(PATIENCE_S)
+    background.close()
+
+    assert done == ["second"]
+
+
 def test_without_a_task_there_is_no_thread() -> None:
     background = Background("reconciler-test", limit=1)
 
