@@ -74,7 +74,8 @@ class ManifestFolder:
             return self._place(path, content)
         except FileNotFoundError:
             # Never the output directory itself: where that is absent, it may yet be mounted.
-            os.mkdir(os.path.dirname(path))
+            with suppress(FileExistsError):  # another thread, or another ComfyUI, was faster
+                os.mkdir(os.path.dirname(path))
             return self._place(path, content)
 
     def rewrite(self, written: Written, content: bytes) -> Written | None:

@@ -12,7 +12,7 @@ from typing import Any
 from . import manifest
 from .background import Background
 from .broadcast import Broadcaster
-from .contract import NOTE_FIRST_PROMPT_ID
+from .contract import MANIFEST_KEEP_COUNT, NOTE_FIRST_PROMPT_ID
 from .digests import Digester
 from .guard import guarded, log, step_aside_quietly
 from .ledger import Ledger, Running
@@ -55,7 +55,8 @@ class Pack:
         self.ledger = Ledger()
         self.folder = ManifestFolder(output_directory)
         self.broadcaster = Broadcaster(lambda name, data: send(name, data, None), self.ledger)
-        self._files = Background("reconciler-files", limit=1024)
+        # More removals than that would be pruned at once.
+        self._files = Background("reconciler-files", limit=MANIFEST_KEEP_COUNT)
         self._digests = Background("reconciler-digests", limit=_MAX_DIGESTS)
         self._digester = Digester(self.folder, self._digests.closing, self._digests.is_empty)
         self.removals = Removals(self.queue, self.removed)
@@ -128,29 +129,30 @@ class Pack:
     def removed(self, entries: list[Any]) -> None:
         """Pending prompts were taken out of the queue, whose lock is held now: nothing slow."""
         at = time.time()
-        items = []
+        manifests = []
         for entry in entries:
             item = guarded("a removed prompt is not noted", Item.of, entry)
             if item is None:
                 self.ledger.lose()
             else:
-                items.append(item)
+                # Not the item, whose graph may be large.
+                told = manifest.base(item, self.boot_id, "removed", at)
+                told["created_at"] = self._created_at(item)
+                manifests.append(told)
                 self._note_end(item, "removed", at)
-        if items:
-            self._files.submit(partial(self._keep_removed, items, at))
+        if manifests:
+            self._files.submit(partial(self._keep_removed, manifests))
 
     def _note_end(self, item: Item, kind: str | None, at: float) -> None:
         first_prompt_id = item.notes.get(NOTE_FIRST_PROMPT_ID)
         self.ledger.end(item.prompt_id, item.clients_job_id, kind, at, first_prompt_id)
 
-    def _keep_removed(self, items: list[Item], at: float) -> None:
-        for item in items:
+    def _keep_removed(self, manifests: list[dict[str, Any]]) -> None:
+        for told in manifests:
             if self._files.closing.is_set():
                 return
-            told = manifest.base(item, self.boot_id, "removed", at)
-            told["created_at"] = self._created_at(item)
             guarded("a removed prompt has no manifest", self._write, told)
-            self.broadcaster.end(item.prompt_id, item.job_id, "removed", at)
+            self.broadcaster.end(told["prompt_id"], told["job_id"], told["kind"], told["ended_at"])
 
     def _keep(self, ending: Ending, kind: str, history_result: Any, status: Any) -> None:
         item, running = ending.item, ending.running

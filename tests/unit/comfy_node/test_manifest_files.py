@@ -12,8 +12,10 @@ import pytest
 
 from comfy_node import manifest_files
 from comfy_node.contract import MANIFEST_KEEP_S
+from comfy_node.hooks import install
 from comfy_node.manifest_files import STALE_S, ManifestFolder
 from comfy_node.pack import Pack
+from tests.waiting import PATIENCE_S
 
 from .conftest import FakePromptServer, listed, read_manifest, settle
 
@@ -45,6 +47,42 @@ def test_the_later_manifest_of_an_id_replaces_the_earlier(
     assert folder.rewrite(first, b"first with digests") is None
     assert (output / ".reconciler" / "p1.json").read_bytes() == b"second"
     assert names(output) == ["p1.json"]
+
+
+def test_a_folder_that_another_comfyui_makes_meanwhile_is_used(
+    folder: ManifestFolder, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = os.mkdir
+
+    def come_second(path: str) -> None:
+        mkdir(path)
+        mkdir(path)
+
+    monkeypatch.setattr(os, "mkdir", come_second)
+    folder.write("p1", b"first")
+
+    assert names(output) == ["p1.json"]
+
+
+def test_thousands_deleted_one_by_one_all_leave_a_manifest_though_the_disk_is_slow(
+    server: FakePromptServer, output: Path
+) -> None:
+    disk_answers = threading.Event()
+
+    def output_directory() -> str:
+        assert disk_answers.wait(PATIENCE_S)
+        return str(output)
+
+    pack = install(server, output_directory)
+    assert pack is not None
+    for n in range(1500):
+        server.submit(f"p{n}")
+        server.prompt_queue.delete_queue_item(lambda item: True)
+    disk_answers.set()
+    settle(pack)
+    pack.close()
+
+    assert len(names(output)) == 1500
 
 
 def test_a_manifest_that_was_deleted_does_not_come_back(
