@@ -102,7 +102,8 @@ class Ledger:
     """Notes of one ComfyUI process; any thread may ask and tell."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A finalizer or a signal may tell an event in the midst of another, in the same thread.
+        self._lock = threading.RLock()
         self._running: dict[str, Running] = {}
         self._ended: deque[Ended] = deque(maxlen=MAX_ENDED)
         self._seq = 0

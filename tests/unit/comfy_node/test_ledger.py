@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,6 +46,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(ledger_module, "time", clock)
     return clock
+
+
+class Interrupts(dict[str, Any]):
+    """An event in whose midst the same thread tells another: a finalizer or a signal may."""
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        super().__init__(prompt_id="p1", node="2")
+        self.tell = tell
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if key == "node":
+            self.tell()
+        return super().get(key, default)
 
 
 def states(ledger: Ledger, **nodes: tuple[str, float, float]) -> Any:
@@ -252,3 +266,16 @@ def test_whatever_states_come_only_nodes_of_the_graph_are_told(events: list[Any]
     assert all(value >= 0 for value in seconds.values())
     for number in (running.value, running.maximum):
         assert number is None or abs(number) < 1e15
+
+
+def test_an_event_in_the_midst_of_another_does_not_wait_for_it(
+    ledger: Ledger, running: Running
+) -> None:
+    inner = {"prompt_id": "p1", "node": "3"}
+    event = Interrupts(lambda: ledger.hear("executing", inner))
+    teller = threading.Thread(target=ledger.hear, args=("executing", event), daemon=True)
+    teller.start()
+    teller.join(5)
+
+    assert not teller.is_alive()
+    assert running.node_id == "2"
