@@ -83,10 +83,9 @@ class Broadcaster:
 
     def _wake(self) -> None:
         if self._thread is None and not self._closed:
-            self._thread = threading.Thread(
-                target=self._run, name="reconciler-broadcast", daemon=True
-            )
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="reconciler-broadcast", daemon=True)
+            thread.start()  # the system may have none left, for now
+            self._thread = thread
         self._changed.notify_all()
 
     def _progress(self, running: Running) -> tuple[str, dict[str, Any]]:

@@ -158,6 +158,22 @@ def test_a_server_that_cannot_send_is_told_once_and_costs_nothing(
     assert len(caplog.records) == 1
 
 
+def test_a_thread_that_could_not_start_is_started_with_the_next_news(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", no_more)
+        with pytest.raises(RuntimeError):
+            stage.broadcaster.start(stage.running)
+    stage.end()
+    stage.settle()
+
+    assert stage.names() == ["start", "end"]
+
+
 def test_closed_it_sends_nothing_and_starts_no_thread(stage: Stage) -> None:
     before = pack_threads()
     stage.broadcaster.close()
