@@ -15,7 +15,10 @@ def why_keep(clone: Path) -> str | None:
     if not (clone / ".git").is_dir():
         return "it is no clone of ours: remove it with what installed it (ComfyUI-Manager, comfy)"
     try:
-        status = _git(clone, "status", "--porcelain", "--ignored").splitlines()
+        # Said outright: settings may hide files that git does not track.
+        status = _git(
+            clone, "status", "--porcelain", "--ignored", "--untracked-files=normal"
+        ).splitlines()
         strange = [line[3:] for line in status if not line.rstrip('"').endswith(_LEFT_BEHIND)]
         if strange:
             return (

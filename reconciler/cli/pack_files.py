@@ -50,7 +50,8 @@ def place_copy(place: Path, pack: Path) -> None:
             _rename_or_restore(new, place, old)
         finally:
             _delete(new)
-            _delete(old)
+            if os.path.lexists(place):  # else the old one is all there is
+                _delete(old)
 
 
 def remove(place: Path) -> None:

@@ -209,6 +209,26 @@ def test_an_update_that_fails_leaves_the_old_copy_whole(
     assert everything(comfyui) == before
 
 
+def test_an_update_that_cannot_even_be_undone_deletes_nothing(
+    comfyui: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = older_copy(comfyui)
+    before = everything(copy)
+    rename = Path.rename
+
+    def fail_half_way(path: Path, target: Path) -> Path:
+        if path == copy:
+            return rename(path, target)
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "rename", fail_half_way)
+    with pytest.raises(ReconcilerError, match="Input/output error"):
+        pack_files.place_copy(copy, SOURCE)
+
+    (left,) = copy.parent.glob(".*.disabled")
+    assert everything(left) == before
+
+
 @pytest.mark.parametrize("name", [NAME, "comfy_node"])
 def test_a_link_that_leads_nowhere_is_repaired(install: Install, comfyui: Path, name: str) -> None:
     place(comfyui, name).symlink_to(comfyui / "moved away" / "comfy_node")
@@ -329,6 +349,10 @@ def test_a_clone_is_removed_only_while_all_of_it_can_be_cloned_again(
     (path / "data" / "database").write_text("ignored by git, and dear to somebody")
     assert refused("data/")
     shutil.rmtree(path / "data")
+    git(path, "config", "status.showUntrackedFiles", "no")
+    (path / "notes").write_text("dear to somebody, too")
+    assert refused("notes")
+    (path / "notes").unlink()
     (path / "__init__.py").write_text("changed = True\n")
     assert refused("__init__.py")
     git(path, "stash")
