@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 _GIT_S = 30.0
 #: What Python and ComfyUI-Manager leave behind; everything else was put there by somebody.
 _LEFT_BEHIND = ("__pycache__/", ".pyc")
+#: What git's environment says of the repository that it is to use.
+_ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 
 
 def why_keep(clone: Path) -> str | None:
@@ -37,5 +40,9 @@ def _git(clone: Path, *words: str) -> str:
     """What git says. A clone's own settings must not start programs: no fsmonitor, no hooks."""
     plain = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
     command = ["git", *plain, "-C", str(clone), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_S, check=True)
+    # Run from a hook of another repository, git would speak of that one.
+    env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=_GIT_S, check=True, env=env
+    )
     return done.stdout.strip("\n")

@@ -30,7 +30,10 @@ def place_link(place: Path, pack: Path) -> bool:
     except (OSError, NotImplementedError):
         return False
     with _told():
-        waiting.replace(place)
+        try:
+            waiting.replace(place)
+        finally:
+            _delete(waiting)
     return True
 
 

@@ -190,6 +190,21 @@ def test_a_folder_that_may_not_be_written_is_told_from_one_without_links(
     assert not os.path.lexists(place(comfyui))
 
 
+def test_a_link_that_cannot_take_its_place_leaves_nothing(
+    comfyui: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = everything(comfyui)
+
+    def fail(path: Path, _target: Path) -> Path:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(ReconcilerError, match="Input/output error"):
+        pack_files.place_link(place(comfyui), SOURCE)
+
+    assert everything(comfyui) == before
+
+
 def test_an_update_that_fails_leaves_the_old_copy_whole(
     comfyui: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +381,20 @@ def test_a_clone_is_removed_only_while_all_of_it_can_be_cloned_again(
 
     assert install(comfyui, "--uninstall").returncode == 0
     assert not path.exists()
+
+
+def test_a_clone_is_judged_by_its_own_repository(
+    install: Install, comfyui: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = clone(comfyui)
+    (path / "notes").write_text("dear to somebody")
+    other = comfyui.parent / "other"
+    git(comfyui, "clone", "-q", str(comfyui.parent / "origin"), str(other))
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))  # as inside a hook of another repository
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+
+    assert install(comfyui, "--uninstall").returncode == 1
+    assert (path / "notes").is_file()
 
 
 def test_what_the_registry_unpacked_is_left_to_what_installed_it(
