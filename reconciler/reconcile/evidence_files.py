@@ -107,6 +107,7 @@ class FileEvidence:
         rows = _rows(record)
         files: dict[Path, str | None] = {}
         for prompt in record.prompts:
+            self.note_listing(prompt)  # its ending may be older than the table of listings
             written = [path for path, noted in self._listing(prompt).items() if not noted.reused]
             for path, facts in self.outputs.claims(written).items():
                 owner = whose(facts, rows)

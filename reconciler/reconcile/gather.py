@@ -101,10 +101,11 @@ class Gatherer:
         changed: list[PromptRecord] = []
         for record in records:
             changed += [p for p in record.attempted if self._place(record, p, ask_history)]
-        if changed:
-            self.store.jobs.save_prompts(changed)
+        # The listing first: of an ending that is known already it would not be stored again.
         for prompt in changed:
             self.files.note_listing(prompt)
+        if changed:
+            self.store.jobs.save_prompts(changed)
 
     def evidence(self, record: JobRecord) -> Evidence:
         """All that is known about a job now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -330,3 +330,47 @@ def test_a_bare_job_id_in_what_another_prompt_lists_is_no_claim(bench: Bench) ->
     assert bench.says(first) == ("failed", "lost")
     assert bench.says(second) == ("completed", None)
     assert owner(bench, path) == second
+
+
+def test_an_ending_that_was_stored_without_its_listing_costs_no_file_its_owner(
+    bench: Bench,
+) -> None:
+    """An earlier version, which kept no listings, stored the ending, and then was upgraded."""
+    bench.reconciler.policy = replace(bench.reconciler.policy, missing_output_grace_s=3600.0)
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.end(P1, success(listed("a.png")))
+    bench.run_pass()
+    bench.sql("delete from reconciler.listings")
+    path = picture(bench, "a.png")
+    bench.passes(2)
+    assert bench.says(job) == ("completed", None)
+    assert owner(bench, path) == job
+
+
+def test_a_listing_is_stored_no_later_than_its_ending(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the two: a known ending would never again make its listing known."""
+    bench.reconciler.policy = replace(bench.reconciler.policy, missing_output_grace_s=3600.0)
+    bench.insert(comfyui_job_id=P1)
+    bench.run_pass()
+    bench.server.end(P1, success(listed("a.png")))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for write in ("outputs.note_listing", "jobs.save_prompts"):
+            part, name = write.split(".")
+            patch.setattr(getattr(bench.store, part), name, _once(bench, part, name))
+        bench.run_pass()
+    bench.run_pass()
+    listings = bench.sql("select prompt_id from reconciler.listings")
+    assert [listing["prompt_id"] for listing in listings] == [P1]
+
+
+def _once(bench: Bench, part: str, name: str) -> Callable[..., None]:
+    """Writes as ever, and is killed right after that."""
+    write = getattr(getattr(bench.store, part), name)
+
+    def killed(*values: object) -> None:
+        write(*values)
+        raise KeyboardInterrupt
+
+    return killed
