@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -40,6 +39,7 @@ from reconciler.reconcile.passes import PassReport, Reconciler
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.store import Store, open_store
 from reconciler.store.servers import ServerRecord
+from tests.waiting import wait_for
 
 #: Everything at once: time is what these tests do without.
 QUICK = Policy(
@@ -194,13 +194,10 @@ class Bench:
         for _ in range(number):
             self.run_pass()
 
-    def settle(self, timeout_s: float = 20.0) -> None:
+    def settle(self) -> None:
         """Waits until no inspection runs."""
-        deadline = time.monotonic() + timeout_s
-        idle = self.inspectors.submit
-        while any(server.book.waiting() for server in self.gatherer.servers.values()):
-            idle(lambda: None).result(timeout=timeout_s)
-            assert time.monotonic() < deadline, "inspections do not end"
+        books = [server.book for server in self.gatherer.servers.values()]
+        wait_for(lambda: not any(book.waiting() for book in books), "inspections end")
 
     def insert(self, **columns: Any) -> str:
         """A row as an application inserts it; returns its id."""
