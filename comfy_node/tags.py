@@ -187,7 +187,7 @@ def _job_id(
 
 
 def _tag_node_job_id(graph: dict[str, Any]) -> object:
-    """What the graph's Tag nodes say: one id, None, or the list of several, which is no id.
+    """What the graph's Tag nodes say: one id, None, or a list of two, which is no id.
 
     A prompt has one tag for all its files, so nodes that differ leave nothing to choose by.
     """
@@ -199,6 +199,6 @@ def _tag_node_job_id(graph: dict[str, Any]) -> object:
         value = inputs.get(TAG_NODE_JOB_ID) if isinstance(inputs, dict) else None
         if value not in (None, "", *found):
             found.append(value)
-    if len(found) > 1:
-        return found
+        if len(found) > 1:
+            return found
     return found[0] if found else None
