@@ -225,7 +225,8 @@ def _ids(told: dict[str, Any], key: str) -> set[str]:
     value = told.get(key)
     if value is not None and not isinstance(value, list):
         raise Misshapen(f"its {key} are no list")
-    return {one for one in items(value) if isinstance(one, str) and len(one) <= MAX_ID_CHARS}
+    # What had to be cleaned or cut is another's name; and no name at all asks for all of history.
+    return {one for one in items(value) if one and one == text(one, MAX_ID_CHARS)}
 
 
 def _time(value: object) -> float | None:

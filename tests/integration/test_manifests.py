@@ -288,6 +288,16 @@ def test_a_follow_up_of_which_nothing_is_known_keeps_the_job_open(bench: Bench) 
     assert bench.row(job)["status"] not in ("completed", "failed")
 
 
+@pytest.mark.parametrize("name", ["", "\0", "\ud800"])
+def test_a_follow_up_that_no_prompt_can_be_is_none(bench: Bench, name: str) -> None:
+    """Asked for no name at all, history tells of everything, and so never of an end."""
+    job = bench.insert(comfyui_job_id=P1)
+    ends(bench, P1, "success", "a.png", followed_by=[name])
+    bench.passes(4)
+    assert bench.says(job) == ("completed", None)
+    assert len(bench.sql("select prompt_id from reconciler.prompts")) == 1
+
+
 def test_one_that_is_heard_of_needs_no_search(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
