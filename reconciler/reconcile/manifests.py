@@ -145,12 +145,20 @@ class Manifests:
 
     def _index(self, ended: EndedPrompt) -> None:
         prompt_id, job_id = ended.prompt.prompt_id, ended.prompt.job_id
-        if (before := self._job_of.pop(prompt_id, None)) is not None:
-            self._by_job[before].pop(prompt_id, None)  # its id was used again, for another job
+        self._forget(prompt_id)  # its id may have been used again, for another job
         if job_id is not None:
             short = replace(ended, ending=replace(ended.ending, files=(), node_runs=()))
             self._by_job.setdefault(job_id, {})[prompt_id] = short
             self._job_of[prompt_id] = job_id
+        while len(self._job_of) > 2 * MANIFEST_KEEP_COUNT:  # the pack has long pruned the oldest
+            self._forget(next(iter(self._job_of)))
+
+    def _forget(self, prompt_id: str) -> None:
+        job_id = self._job_of.pop(prompt_id, None)
+        if job_id is not None:
+            del self._by_job[job_id][prompt_id]
+            if not self._by_job[job_id]:
+                del self._by_job[job_id]
 
     def _remember(self, name: str, facts: _Facts) -> None:
         if len(self._noted) > 2 * MANIFEST_KEEP_COUNT:  # pruned ones: the next search starts anew

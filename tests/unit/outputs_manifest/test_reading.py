@@ -223,6 +223,19 @@ def test_what_is_heard_is_bounded(
     assert found(manifests, "42") == ["p0", "p1"]
 
 
+def test_what_was_heard_is_forgotten_with_the_pack(
+    folder: Path, manifests: Manifests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every prompt is heard of, for months, and no search ever begins anew."""
+    monkeypatch.setattr(module, "MANIFEST_KEEP_COUNT", 2)
+    for n in range(20):
+        manifests.hear(put(folder, f"p{n}", job_id=str(n)).name)
+        assert found(manifests, str(n)) == [f"p{n}"]
+    jobs = [str(n) for n in range(20)]
+    assert found(manifests, *jobs) == ["p16", "p17", "p18", "p19"]
+    assert len(manifests._by_job) == 4
+
+
 def test_memory_is_bounded(
     folder: Path, manifests: Manifests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
