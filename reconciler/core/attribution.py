@@ -132,10 +132,23 @@ def _of_several(facts: FileFacts, writers: list[Listing], link: Link | None) -> 
         for each in writers
         if not began_later(each, facts.changed_at) and not _changed_after(each, facts.changed_at)
     ]
-    for candidates in ([each for each in writers if each.unchanged], in_time):
+    unchanged = [each for each in writers if each.unchanged]
+    for candidates in (unchanged, in_time, _last_to_begin(writers, facts.changed_at)):
         if len({each.job_id for each in candidates}) == 1:
             return _written_by(candidates[-1].job_id, candidates[-1].prompt_id)
     return Whose(dispute=contested(tuple(each.job_id for each in writers)))
+
+
+def _last_to_begin(writers: list[Listing], changed_at: float) -> list[Listing]:
+    """The writer that began when all others had ended, where the file was changed since: it came
+    last, whatever the storage's clock makes of the end."""
+    last = max(writers, key=lambda each: each.started_at or 0.0)
+    others = [each for each in writers if each.job_id != last.job_id]
+    if last.started_at is None or changed_at < last.started_at:
+        return []
+    began = last.started_at - CLOCK_SKEW_S
+    after_all = all(each.ended_at is not None and each.ended_at <= began for each in others)
+    return [last] if after_all else []
 
 
 def contested(job_ids: tuple[str, ...]) -> str:
