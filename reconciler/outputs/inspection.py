@@ -1,26 +1,39 @@
-"""What an inspection says about one output file. Values, and the expectation that needs no I/O."""
+"""What an inspection says about one output file: values, and their form as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Media = Literal["video", "image", "audio", "unknown"]
 
 
+class Verdict(StrEnum):
+    """What is to be thought of a file, expectations apart."""
+
+    SOUND = "sound"
+    UNSOUND = "unsound"
+    #: Nothing here can decode it: neither sound nor unsound.
+    UNJUDGED = "unjudged"
+
+
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One thing that is wrong with a file.
+    """One thing that is wrong with a file, or, among its warnings, that a person should know.
 
     `kind` is one word for programs: empty, not_media, unsupported, extension, structure, decode,
-    frames, duration, too_large. `detail` says it to a person: "71 of 72 frames", "moov box
-    missing".
+    frames, duration, too_large, and of content black, frozen, silent, near_empty. `detail` says it
+    to a person: "71 of 72 frames", "moov box missing".
     """
 
     kind: str
     detail: str
+    #: Byte of the file at which it was noticed, and second of the film; None where not known.
+    offset: int | None = None
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +61,42 @@ class Inspection:
     container: str | None = None
     #: The ids found in the file's metadata, under their lower-case names. Claims, not proof.
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: Whether it holds sound; None where that was not found out.
+    has_audio: bool | None = None
     defects: tuple[Defect, ...] = ()
+    #: Flags of its content, which make no sound file unsound.
+    warnings: tuple[Defect, ...] = ()
+    #: Why it cannot be judged, in words; None where it can.
+    unjudged: str | None = None
     #: A JPEG of the first picture.
     thumbnail: bytes | None = field(default=None, repr=False)
 
     @property
+    def verdict(self) -> Verdict:
+        """What is wrong outranks what cannot be judged; expectations are not asked here."""
+        if self.defects:
+            return Verdict.UNSOUND
+        return Verdict.SOUND if self.unjudged is None else Verdict.UNJUDGED
+
+    @property
     def sound(self) -> bool:
-        """True where nothing is wrong with the file itself; expectations are not asked here."""
-        return not self.defects
+        """True where the file was judged, and nothing is wrong with it."""
+        return self.verdict is Verdict.SOUND
+
+
+def to_json(inspection: Inspection) -> dict[str, Any]:
+    """An inspection as JSON values, without its path and thumbnail, which go beside it."""
+    values = asdict(replace(inspection, thumbnail=None, tags=dict(inspection.tags)))
+    del values["path"], values["thumbnail"]
+    return values
+
+
+def from_json(path: Path, stored: Mapping[str, Any]) -> Inspection:
+    """The inverse of `to_json`. Raises TypeError for what is none."""
+    values = dict(stored)
+    for name in ("defects", "warnings"):
+        values[name] = tuple(Defect(**each) for each in values.get(name, ()))
+    return Inspection(path=path, **values)
 
 
 def check_frames(

@@ -13,12 +13,12 @@ from reconciler.core.attribution import FileFacts, How, Row, Whose, began_later,
 from reconciler.core.evidence import EndKind, FileState, ListedFile, OutputFile
 from reconciler.core.jobs import Job
 from reconciler.errors import OutputError, OutsideOutput
-from reconciler.outputs.inspection import check_frames
+from reconciler.outputs.inspection import check_frames, from_json
 from reconciler.outputs.paths import resolve_inside
 from reconciler.outputs.siblings import group_of, is_first_frame_alone, main_of
 from reconciler.reconcile.as_written import AsWritten
 from reconciler.reconcile.clock import DatabaseClock
-from reconciler.reconcile.files import Answer, inspection_from_json
+from reconciler.reconcile.files import Answer
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.store.outputs import Noted, OutputRecord, OutputStore
 from reconciler.store.records import JobRecord, PromptRecord
@@ -215,7 +215,7 @@ class FileEvidence:
         record, state = answer.record, answer.state
         if record is None:
             return OutputFile(shown, state, is_main, node_id)
-        inspection = inspection_from_json(record.path, record.inspection)
+        inspection = from_json(record.path, record.inspection)
         defects = tuple(defect.detail for defect in inspection.defects)
         confirmed = record.confirmed
         unmet = check_frames(inspection, job.frames if is_main else None, self.frame_tolerance)

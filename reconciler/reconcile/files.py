@@ -6,17 +6,16 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from reconciler.core.evidence import FileState
 from reconciler.core.naming import NamePatterns
 from reconciler.errors import DatabaseError, InspectionError, OutputError
-from reconciler.outputs.inspection import Defect, Inspection
+from reconciler.outputs.inspection import Inspection, to_json
 from reconciler.outputs.siblings import group_of
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.digests import Digests
@@ -196,7 +195,7 @@ class OutputBook:
             size_bytes=inspection.size_bytes,
             mtime_ns=inspection.mtime_ns,
             inode=inspection.inode,
-            inspection=inspection_to_json(inspection),
+            inspection=to_json(inspection),
             sound=inspection.sound,
             tag_job_id=inspection.tags.get("job_id"),
             tag_prompt_id=inspection.tags.get("prompt_id"),
@@ -235,17 +234,3 @@ def _same_answer_file(one: OutputRecord, other: OutputRecord) -> bool:
         other.mtime_ns,
         other.inode,
     )
-
-
-def inspection_to_json(inspection: Inspection) -> dict[str, Any]:
-    """An inspection as it is stored: without path and thumbnail, which have their own columns."""
-    values = asdict(replace(inspection, thumbnail=None, tags=dict(inspection.tags)))
-    del values["path"], values["thumbnail"]
-    return values
-
-
-def inspection_from_json(path: Path, stored: Mapping[str, Any]) -> Inspection:
-    """The inverse of `inspection_to_json`."""
-    values = dict(stored)
-    values["defects"] = tuple(Defect(**defect) for defect in values.get("defects", ()))
-    return Inspection(path=path, **values)
