@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from reconciler.core.evidence import EndKind, Evidence, NodeRun, OutputFile, Place, PromptEvidence
+from reconciler.core.evidence import (
+    EndKind,
+    Evidence,
+    FileState,
+    NodeRun,
+    OutputFile,
+    Place,
+    PromptEvidence,
+)
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.core.policy import Policy
 
@@ -39,6 +47,8 @@ class Decision:
     position: int | None = None
     #: Path of the main output, as applications see it.
     output_path: str | None = None
+    #: What a person should know of a job that is completed all the same.
+    warning: str | None = None
     #: What the decision was drawn from: JSON values only.
     evidence: Mapping[str, object] = field(default_factory=dict)
     #: It blames silence or absence: look once more before it is written.
@@ -110,6 +120,12 @@ class Case:
     def absent(self) -> PromptEvidence | None:
         """The open prompt, if its server answered cleanly and does not know it."""
         return self.open if self.open is not None and self.open.place is Place.ABSENT else None
+
+    def takes(self, output: OutputFile) -> bool:
+        """True where nothing speaks against this file, if ComfyUI told of it."""
+        if output.state is FileState.UNJUDGED:
+            return self.policy.unjudged_completes
+        return output.state is FileState.SOUND
 
     def missing_beyond_grace(self, prompt: PromptEvidence) -> bool:
         """True where the prompt was missed often enough, for long enough, to be called lost."""
@@ -208,9 +224,27 @@ def _longest(runs: tuple[NodeRun, ...]) -> str | None:
 
 
 def file_facts(outputs: tuple[OutputFile, ...]) -> list[dict[str, object]]:
-    return [
-        {"path": o.path, "state": o.state.value}
-        | ({"by": o.by} if o.by else {})
-        | ({"defects": list(o.defects)} if o.defects else {})
-        for o in outputs
-    ]
+    """The evidence of files as JSON values, without what is not known."""
+    return [_file_facts(output) for output in outputs]
+
+
+def _file_facts(output: OutputFile) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "path": output.path,
+        "state": output.state.value,
+        "proof": _proof(output),
+        "digest": output.identical_by,
+        "by": output.by,
+        "defects": list(output.defects),
+        "unjudged": output.unjudged,
+        "warnings": list(output.warnings),
+        "trouble": output.trouble,
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _proof(output: OutputFile) -> str | None:
+    """What speaks for a file: it is what ComfyUI wrote, or at least it could be decoded."""
+    if output.identical_by is not None:
+        return "identical"
+    return "decoded" if output.state is FileState.SOUND else None

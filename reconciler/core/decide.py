@@ -91,6 +91,14 @@ RULES: tuple[Rule, ...] = (
         endings.sound_success,
     ),
     Rule(
+        "unjudged",
+        "success, and every listed output is as `success` wants it or of a kind that nothing here"
+        " can judge",
+        "completed, with a warning that names the file and why; with `verdicts.unjudged: fail`"
+        " failed: unjudged_output, once a second inspection has said the same",
+        endings.unjudged,
+    ),
+    Rule(
         "invalid_output",
         "success, and an output was unsound twice, `outputs.unsound_confirm_s` apart, with"
         " unchanged size and time",

@@ -26,7 +26,7 @@ def late_success(case: Case) -> Decision | None:
     # What was known of files before the directory went away proves nothing about them now.
     if case.job.status is not Status.FAILED or not case.evidence.storage_healthy:
         return None
-    success = sound_success(case) or tagged_success(case)
+    success = sound_success(case) or unjudged_success(case) or tagged_success(case)
     if success is None:
         return None
     verdict = case.job.failure.value if case.job.failure else "unknown"
@@ -102,18 +102,70 @@ def sound_success(case: Case) -> Decision | None:
     outputs = case.outputs
     if not outputs or any(o.state is not FileState.SOUND for o in outputs):
         return None
-    last = case.successes[-1]
+    return _completed(case, "success", f"{_whole(outputs)}, and ComfyUI reported success")
+
+
+def unjudged_success(case: Case) -> Decision | None:
+    """Completed with a warning, where the settings take what nothing here can judge."""
+    doubtful = _doubtful(case)
+    if not doubtful or not case.policy.unjudged_completes:
+        return None
+    warning = _cannot_be_judged(doubtful)
+    success = _completed(case, "unjudged", f"warning: {warning}; ComfyUI reported success")
+    return replace(success, warning=warning)
+
+
+def unjudged(case: Case) -> Decision | None:
+    success = unjudged_success(case)
+    doubtful = _doubtful(case)
+    if success is not None or not doubtful or not all(o.confirmed for o in doubtful):
+        return success
+    reason = f"{_cannot_be_judged(doubtful)}, though ComfyUI reported success"
+    decision = case.fail(FailureCode.UNJUDGED_OUTPUT, "unjudged", reason, case.successes[-1])
+    evidence = dict(decision.evidence) | {"outputs": file_facts(case.outputs)}
+    return replace(decision, output_path=doubtful[0].path, evidence=evidence)
+
+
+def _completed(case: Case, rule: str, reason: str) -> Decision:
+    """ComfyUI reported success, and nothing speaks against any of the files."""
+    last, outputs = case.successes[-1], case.outputs
     main = next((o for o in reversed(outputs) if o.is_main), outputs[-1])
     cached = last.ending is not None and last.ending.cached
-    files = "1 output is" if len(outputs) == 1 else f"{len(outputs)} outputs are"
     return Decision(
         Status.COMPLETED,
-        "success",
-        f"{files} whole, and ComfyUI reported success{' (cached)' if cached else ''}",
+        rule,
+        f"{reason}{' (cached)' if cached else ''}",
         prompt_id=last.prompt_id,
         output_path=main.path,
         evidence=facts(last) | {"outputs": file_facts(outputs)},
     )
+
+
+def _whole(outputs: tuple[OutputFile, ...]) -> str:
+    """That the files are whole, and how that is known: only a digest says that they are the same
+    bytes."""
+    number = len(outputs)
+    same = [o.identical_by for o in outputs if o.identical_by is not None]
+    identical = f"identical to what ComfyUI wrote ({', '.join(sorted(set(same)))})"
+    if len(same) == number:
+        return f"{'1 output is' if number == 1 else f'{number} outputs are'} whole, {identical}"
+    decoded = f"{'1 output decodes' if number == 1 else f'{number} outputs decode'} whole"
+    return f"{decoded}, {len(same)} of them {identical}" if same else decoded
+
+
+def _doubtful(case: Case) -> list[OutputFile]:
+    """The outputs that nothing here can judge, where nothing speaks against any other."""
+    known = (FileState.SOUND, FileState.UNJUDGED)
+    if any(o.state not in known for o in case.outputs):
+        return []
+    return [o for o in case.outputs if o.state is FileState.UNJUDGED]
+
+
+def _cannot_be_judged(doubtful: list[OutputFile]) -> str:
+    more = f" and {len(doubtful) - 1} more" if len(doubtful) > 1 else ""
+    same = ", but is identical to what ComfyUI wrote" if doubtful[0].identical_by else ""
+    why = doubtful[0].unjudged or "no decoder"
+    return f"{_name(doubtful[0])}{more} cannot be judged ({why}){same}"
 
 
 def invalid_output(case: Case) -> Decision | None:
@@ -170,15 +222,23 @@ def no_output(case: Case) -> Decision | None:
 def validating(case: Case) -> Decision | None:
     if not case.successes:
         return None
-    waiting = [o for o in case.outputs if o.state is not FileState.SOUND]
+    waiting = [o for o in case.outputs if not case.takes(o)]
     return Decision(
         Status.PROCESSING,
         "validating",
-        f"{len(waiting)} of {len(case.outputs)} outputs to be checked; ComfyUI reported success",
+        f"{_news(waiting)}{len(waiting)} of {len(case.outputs)} outputs to be checked;"
+        " ComfyUI reported success",
         stage=Stage.VALIDATING,
         prompt_id=case.successes[-1].prompt_id,
         evidence=facts(case.successes[-1]) | {"outputs": file_facts(case.outputs)},
     )
+
+
+def _news(waiting: list[OutputFile]) -> str:
+    """What keeps the first troubled file from being checked, or else how far a check is."""
+    words = [(o, o.trouble) for o in waiting if o.trouble]
+    words += [(o, o.checked) for o in waiting if o.checked]
+    return "".join(f"{_name(output)}: {said}; " for output, said in words[:1])
 
 
 def tagged_output(case: Case) -> Decision | None:
@@ -192,8 +252,8 @@ def tagged_output(case: Case) -> Decision | None:
         return None
     return case.keep(
         "tagged_output",
-        f"ComfyUI no longer knows the prompt; {len(waiting)} of {len(outputs)} tagged outputs"
-        " to be checked",
+        f"{_news(waiting)}ComfyUI no longer knows the prompt; {len(waiting)} of {len(outputs)}"
+        " tagged outputs to be checked",
         **facts(prompt) | {"outputs": file_facts(outputs)},
     )
 
@@ -232,14 +292,15 @@ def _is_checked(output: OutputFile) -> bool:
     """True where time alone will not change what is known of the file."""
     if output.state is FileState.UNSOUND:
         return output.confirmed
-    return output.state in (FileState.SOUND, FileState.ABSENT)
+    return output.state in (FileState.SOUND, FileState.ABSENT, FileState.UNJUDGED)
 
 
 def _is_proven(case: Case, prompt: PromptEvidence) -> bool:
     """True where the prompt succeeded with whole files, or its tagged files stand for that."""
     if prompt.ending is not None:
         succeeded = prompt.ending.kind is EndKind.SUCCESS
-        return succeeded and all(o.state is FileState.SOUND for o in prompt.outputs)
+        # A file that nothing can judge is no proof by itself; that ComfyUI told of it is.
+        return succeeded and all(case.takes(o) for o in prompt.outputs)
     unended = [p for p in case.prompts if p.ending is None]
     mine = [
         o

@@ -113,6 +113,8 @@ class FileState(StrEnum):
     UNCHECKED = "unchecked"
     SOUND = "sound"
     UNSOUND = "unsound"
+    #: Settled and looked at, and nothing here can decode it: neither sound nor unsound.
+    UNJUDGED = "unjudged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,20 @@ class OutputFile:
     node_id: str | None = None
     #: In words: "71 of 72 frames", "moov box missing". Expectations included.
     defects: tuple[str, ...] = ()
-    #: Inspected twice, far enough apart, with unchanged size and time: the damage is there to stay.
+    #: Inspected twice, far enough apart, with unchanged size and time: the damage, or that nothing
+    #: here can judge it, is there to stay.
     confirmed: bool = False
+    #: Why nothing here can judge it, in words.
+    unjudged: str | None = None
+    #: What a person should know of its content, in words: no defects.
+    warnings: tuple[str, ...] = ()
+    #: The algorithm of the digest by which it is, byte for byte, what ComfyUI wrote; None where
+    #: none was compared, and that it decodes is all that is known.
+    identical_by: str | None = None
+    #: How far its check is, in words: "42 % checked (310 of 740 s)".
+    checked: str | None = None
+    #: Why it could not be looked at so far, in words: "cannot be opened: Permission denied".
+    trouble: str | None = None
     #: The tag inside the file names this job and a prompt of it.
     tagged: bool = False
     #: The prompt that the tag names, where it names one.

@@ -49,6 +49,8 @@ class FailureCode(StrEnum):
     MISSING_OUTPUT = "missing_output"
     #: ComfyUI reported success and an output is damaged or not what was expected.
     INVALID_OUTPUT = "invalid_output"
+    #: ComfyUI reported success, nothing here can judge an output, and the settings refuse such.
+    UNJUDGED_OUTPUT = "unjudged_output"
     #: ComfyUI reported success and saved nothing.
     NO_OUTPUT = "no_output"
     #: It waited in the queue for longer than allowed.

@@ -74,6 +74,8 @@ class Policy:
     accept_late_success: bool = True
     #: A success that saved nothing: failed (False) or completed (True).
     allow_no_output: bool = False
+    #: A success with a file that nothing here can judge: completed with a warning, or failed.
+    unjudged_completes: bool = True
     #: How long after the first look that knew of the success an output may still be absent.
     missing_output_grace_s: float = 30.0
     #: Clean looks that must miss a prompt, and how long it must be missing, before it is lost.

@@ -283,6 +283,7 @@ def _change(record: JobRecord, decision: Decision, progress: Progress) -> RowCha
         rule=decision.rule,
         reason=decision.reason,
         output_path=decision.output_path,
+        warning=decision.warning,
     )
 
 

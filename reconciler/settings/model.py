@@ -122,6 +122,7 @@ class Settings(BaseSettings):
             stall=self.stall.policy(),
             accept_late_success=self.verdicts.late_success == "accept",
             allow_no_output=self.verdicts.no_output == "complete",
+            unjudged_completes=self.verdicts.unjudged == "complete",
             missing_output_grace_s=self.outputs.missing_output_grace_s,
             lost_confirmations=lost.confirmations,
             lost_grace_s=lost.grace_s,

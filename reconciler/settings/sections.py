@@ -130,6 +130,8 @@ class VerdictSettings(Section):
     #: How long after a failed verdict a late success is looked for.
     late_success_s: Seconds = 86_400.0
     no_output: Literal["fail", "complete"] = "fail"
+    #: A file in a format that nothing here can decode.
+    unjudged: Literal["complete", "fail"] = "complete"
     #: A sound file with other bytes than its manifest tells.
     rewritten: Literal["refuse", "accept"] = "refuse"
 

@@ -272,7 +272,8 @@ def _assigned(record: JobRecord, change: RowChange) -> dict[str, object]:
         words = f"{change.failure.value if change.failure else 'failed'}: {change.reason}"
         values["error"] = clean_text(words)
     elif record.job.status is Status.FAILED or change.status is Status.COMPLETED:
-        values["error"] = None
+        # "warning" is no failure code: whoever reads the row alone is told as well.
+        values["error"] = clean_text(f"warning: {change.warning}") if change.warning else None
     if change.status.is_final and change.status is not record.job.status:
         values["completed_at"] = _NOW
     return values

@@ -132,6 +132,8 @@ class RowChange:
     rule: str
     reason: str
     output_path: str | None
+    #: What a person should know of a job that is completed all the same.
+    warning: str | None = None
 
 
 def ending_to_json(ending: Ending | None) -> dict[str, object] | None:

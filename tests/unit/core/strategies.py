@@ -79,6 +79,7 @@ policies = st.builds(
     ),
     accept_late_success=st.booleans(),
     allow_no_output=st.booleans(),
+    unjudged_completes=st.booleans(),
     missing_output_grace_s=spans,
     lost_confirmations=counts,
     lost_grace_s=spans,

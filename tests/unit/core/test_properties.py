@@ -52,6 +52,11 @@ def whole(outputs):
     return all(o.state is FileState.SOUND for o in outputs)
 
 
+def taken(outputs, policy):
+    states = {FileState.SOUND} | ({FileState.UNJUDGED} if policy.unjudged_completes else set())
+    return all(o.state in states for o in outputs)
+
+
 def missed_enough(prompt, policy, now):
     since = now if prompt.missing_since is None else prompt.missing_since
     enough = prompt.missing_looks >= policy.lost_confirmations
@@ -80,7 +85,7 @@ def proven(evidence: Evidence, policy) -> bool:
     successes, missed = ended(evidence, EndKind.SUCCESS), unended(evidence)
     if not evidence.storage_healthy or len(successes) + len(missed) < len(evidence.prompts):
         return False
-    if not whole(o for p in successes for o in p.outputs) or unheard(evidence):
+    if not taken((o for p in successes for o in p.outputs), policy) or unheard(evidence):
         return False
     if open_at_server(evidence):
         return False
@@ -125,6 +130,10 @@ def warranted(code: FailureCode, evidence: Evidence, policy, now) -> bool:
         ok &= any(o.state is FileState.ABSENT for o in files)
     elif code is FailureCode.INVALID_OUTPUT:
         ok &= any(o.state is FileState.UNSOUND and o.confirmed for o in files)
+    elif code is FailureCode.UNJUDGED_OUTPUT:
+        ok &= any(o.state is FileState.UNJUDGED and o.confirmed for o in files)
+        ok &= not policy.unjudged_completes
+        ok &= all(o.state in (FileState.SOUND, FileState.UNJUDGED) for o in files)
     elif code is FailureCode.NO_OUTPUT:
         ok &= not files and not policy.allow_no_output
     return ok

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.core.case import Stage
@@ -23,6 +25,8 @@ from tests.unit.core.builders import (
     success,
 )
 
+#: What a file's state may be in a job that is completed.
+TAKEN = (FileState.SOUND, FileState.UNJUDGED)
 CONCLUDED = [code for code in FailureCode if not code.is_permanent]
 TOLD = [code for code in FailureCode if code.is_permanent]
 
@@ -69,7 +73,9 @@ def test_rule_late_success__ignored_where_told_to():
     )
     assert (decision.rule, decision.status) == ("late_success", Status.FAILED)
     assert decision.failure is FailureCode.STALLED
-    assert decision.evidence["outputs"] == [{"path": "out/a.mp4", "state": "sound"}]
+    assert decision.evidence["outputs"] == [
+        {"path": "out/a.mp4", "state": "sound", "proof": "decoded"}
+    ]
 
 
 @pytest.mark.parametrize("code", CONCLUDED)
@@ -167,11 +173,28 @@ def test_rule_success():
     decision = judge(success(video, preview))
     assert (decision.rule, decision.status) == ("success", Status.COMPLETED)
     assert decision.output_path == "out/b.mp4"
-    assert decision.reason == "2 outputs are whole, and ComfyUI reported success"
+    assert decision.reason == "2 outputs decode whole, and ComfyUI reported success"
     assert decision.evidence["outputs"] == [
-        {"path": "out/b.mp4", "state": "sound"},
-        {"path": "out/b.png", "state": "sound"},
+        {"path": "out/b.mp4", "state": "sound", "proof": "decoded"},
+        {"path": "out/b.png", "state": "sound", "proof": "decoded"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("digests", "words"),
+    [
+        (["xxh3_128"], "1 output is whole, identical to what ComfyUI wrote (xxh3_128), and"),
+        ([None], "1 output decodes whole, and"),
+        (["b", "a", "b"], "3 outputs are whole, identical to what ComfyUI wrote (a, b), and"),
+        (["a", None], "2 outputs decode whole, 1 of them identical to what ComfyUI wrote (a), and"),
+    ],
+)
+def test_rule_success__says_identical_only_of_files_whose_digest_was_compared(digests, words):
+    files = [file(path=f"{n}.png", identical_by=digest) for n, digest in enumerate(digests)]
+    decision = judge(success(*files))
+    assert decision.reason == f"{words} ComfyUI reported success"
+    proofs = [(f["proof"], f.get("digest")) for f in decision.evidence["outputs"]]
+    assert proofs == [("identical" if d else "decoded", d) for d in digests]
 
 
 def test_rule_success__points_at_the_last_file_where_none_is_the_main_one():
@@ -186,11 +209,66 @@ def test_rule_success__of_cached_nodes_says_so():
     assert decision.evidence["cached"] is True
 
 
-@pytest.mark.parametrize("state", [s for s in FileState if s is not FileState.SOUND])
+@pytest.mark.parametrize("state", [s for s in FileState if s not in TAKEN])
 def test_rule_success__needs_every_output(state):
     for outputs in ((file(), file(state)), (file(state), file())):
         assert judge(success(*outputs)).status is not Status.COMPLETED
         assert judge(success(outputs[0]), success(outputs[1])).status is not Status.COMPLETED
+
+
+def test_rule_unjudged():
+    odd = file(FileState.UNJUDGED, "out/b.mov", unjudged="no decoder for vvc", is_main=True)
+    decision = judge(success(file(), odd))
+    assert (decision.rule, decision.status) == ("unjudged", Status.COMPLETED)
+    assert decision.reason == (
+        "warning: b.mov cannot be judged (no decoder for vvc); ComfyUI reported success"
+    )
+    assert decision.warning == "b.mov cannot be judged (no decoder for vvc)"
+    assert decision.output_path == "out/b.mov"
+    assert decision.evidence["outputs"][1] == {
+        "path": "out/b.mov",
+        "state": "unjudged",
+        "unjudged": "no decoder for vvc",
+    }
+
+
+def test_rule_unjudged__tells_what_a_digest_adds():
+    odd = file(FileState.UNJUDGED, unjudged="no decoder", identical_by="sha256")
+    decision = judge(success(odd, file(FileState.UNJUDGED, path="b")))
+    assert "a.mp4 and 1 more cannot be judged (no decoder), but is identical" in decision.reason
+    assert decision.evidence["outputs"][0]["proof"] == "identical"
+
+
+def test_rule_unjudged__fails_where_told_to_once_it_was_confirmed():
+    refuse = Policy(unjudged_completes=False)
+    odd = file(FileState.UNJUDGED, unjudged="no decoder for vvc")
+    early = judge(success(odd), policy=refuse)
+    assert (early.rule, early.status) == ("validating", Status.PROCESSING)
+    assert "1 of 1 outputs to be checked" in early.reason
+    decision = judge(success(replace(odd, confirmed=True)), policy=refuse)
+    assert (decision.rule, decision.status) == ("unjudged", Status.FAILED)
+    assert decision.failure is FailureCode.UNJUDGED_OUTPUT
+    assert decision.reason == (
+        "a.mp4 cannot be judged (no decoder for vvc), though ComfyUI reported success"
+    )
+    assert decision.output_path == "out/a.mp4"
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_rule_unjudged__is_outranked_by_what_is_known_of_other_files(refuse):
+    policy, odd = Policy(unjudged_completes=not refuse), file(FileState.UNJUDGED, confirmed=True)
+    assert judge(success(odd, broken("moov box missing")), policy=policy).rule == "invalid_output"
+    assert judge(success(odd, file(FileState.UNCHECKED)), policy=policy).rule == "validating"
+
+
+def test_rule_late_success__takes_what_the_settings_take():
+    odd = success(file(FileState.UNJUDGED, unjudged="no decoder", confirmed=True))
+    late = judge(odd, of=failed(FailureCode.UNJUDGED_OUTPUT))
+    assert (late.rule, late.status) == ("late_success", Status.COMPLETED)
+    assert "warning: a.mp4 cannot be judged" in late.reason
+    assert late.warning == "a.mp4 cannot be judged (no decoder)"
+    policy = Policy(unjudged_completes=False)
+    assert judge(odd, of=failed(FailureCode.LOST), policy=policy).rule == "failed"
 
 
 def test_rule_invalid_output():
@@ -250,6 +328,24 @@ def test_rule_validating(state):
     assert (decision.rule, decision.status) == ("validating", Status.PROCESSING)
     assert decision.stage is Stage.VALIDATING
     assert "1 of 2 outputs" in decision.reason
+
+
+def test_rule_validating__says_what_keeps_it_and_how_far_it_is():
+    slow = file(FileState.UNCHECKED, "out/b.mp4", checked="42 % checked (310 of 740 s)")
+    decision = judge(success(file(), slow))
+    assert decision.reason.startswith("b.mp4: 42 % checked (310 of 740 s); 1 of 2 outputs")
+    words = "cannot be opened: Permission denied; tried 5 times"
+    denied = file(FileState.UNCHECKED, "out/c.mp4", trouble=words)
+    decision = judge(success(slow, denied))
+    assert decision.reason.startswith(f"c.mp4: {words}; 2 of 2 outputs to be checked")
+    assert decision.evidence["outputs"][1]["trouble"] == words
+
+
+def test_rule_tagged_output__an_unjudged_file_is_no_proof_and_is_not_waited_for():
+    odd = file(FileState.UNJUDGED, unjudged="no decoder")
+    decision = judge(absent(), tagged_outputs=(odd,))
+    assert (decision.rule, decision.status) == ("lost", Status.FAILED)
+    assert decision.evidence["partial_files"][0]["unjudged"] == "no decoder"
 
 
 def test_rule_tagged_output():

@@ -236,7 +236,9 @@ def test_rule_lost__names_the_partial_files():
     half = (file(path="a.png", node_id="9"),)
     decision = judge(absent(output_nodes=2), tagged_outputs=half)
     assert decision.failure is FailureCode.LOST
-    assert decision.evidence["partial_files"] == [{"path": "a.png", "state": "sound"}]
+    assert decision.evidence["partial_files"] == [
+        {"path": "a.png", "state": "sound", "proof": "decoded"}
+    ]
 
 
 @pytest.mark.parametrize("status", OPEN)

@@ -26,6 +26,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "stall.rules": ("stall.rules", [{"match": {"job_type": "image"}, "no_progress_s": 1}]),
     "accept_late_success": ("verdicts.late_success", "ignore"),
     "allow_no_output": ("verdicts.no_output", "complete"),
+    "unjudged_completes": ("verdicts.unjudged", "fail"),
     "missing_output_grace_s": ("outputs.missing_output_grace_s", 1),
     "lost_confirmations": ("lost.confirmations", 1),
     "lost_grace_s": ("lost.grace_s", 1),
