@@ -19,8 +19,10 @@ from reconciler.outputs.complaints import Complaints
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.packets import PacketList
+from reconciler.outputs.progress import OnProgress, Progress
 from reconciler.outputs.sinks import Head, Lines, Sink
 from reconciler.outputs.tags import from_ffmetadata
+from reconciler.outputs.wanted import Wanted
 
 MAX_THUMBNAIL_BYTES = 1024**2
 
@@ -38,12 +40,14 @@ class Decoded:
     defects: tuple[Defect, ...]
 
 
-def decode(file: int, demuxer: str, limits: Limits, *, thumbnail: bool) -> Decoded:
+def decode(
+    file: int, demuxer: str, limits: Limits, wanted: Wanted, on_progress: OnProgress | None = None
+) -> Decoded:
     """Decode the open file `file` from end to end with that demuxer and no other.
 
     Raises InspectionError where ffmpeg cannot be run, or goes beyond a limit.
     """
-    progress, packets, complaints = _Progress(), PacketList(), Complaints()
+    progress, packets, complaints = _Progress(on_progress), PacketList(), Complaints()
     metadata, picture = Head(limits.max_metadata_bytes), Head(MAX_THUMBNAIL_BYTES)
     errors = Lines(complaints.take, limit=limits.max_stderr_bytes)
     sinks: dict[str, Sink] = {
@@ -52,7 +56,7 @@ def decode(file: int, demuxer: str, limits: Limits, *, thumbnail: bool) -> Decod
         "packets": Lines(packets.take),
         "metadata": metadata,
     }
-    if thumbnail:
+    if wanted.thumbnail:
         sinks["thumbnail"] = picture
     executable = ffmpeg()
     child = Child(lambda fds: _command(executable, file, demuxer, fds, limits), sinks, file)
@@ -61,8 +65,8 @@ def decode(file: int, demuxer: str, limits: Limits, *, thumbnail: bool) -> Decod
     if errors.overflowed:
         complaints.take(b"more complaints than can be read")
     if complaints.starved:
-        wanted = limits.memory_bytes // 1024**2
-        raise InspectionError(f"decoding needs more than the {wanted} MiB of memory it may use")
+        most = limits.memory_bytes // 1024**2
+        raise InspectionError(f"decoding needs more than the {most} MiB of memory it may use")
     return Decoded(
         progress.frames,
         packets,
@@ -91,7 +95,7 @@ def _command(
     tags_of = "0:s:0" if demuxer == "ogg" else "0"  # Ogg keeps its tags with the stream
     return [
         *(executable, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+warning"),
-        *("-progress", f"pipe:{fds['progress']}", "-stats_period", "3600"),
+        *("-progress", f"pipe:{fds['progress']}", "-stats_period", "0.5"),
         *("-filter_threads", "1", "-threads", str(limits.threads)),
         *("-max_pixels", str(limits.max_pixels)),
         *("-err_detect", "crccheck", "-protocol_whitelist", "fd", "-format_whitelist", demuxer),
@@ -133,7 +137,8 @@ def _thumbnail(fd: int, longest_px: int) -> list[str]:
 class _Progress:
     """Reads what `-progress` reports; its last report is the whole decode's."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
         self.frames: int | None = None
         self.time_s: float | None = None
 
@@ -143,3 +148,5 @@ class _Progress:
             self.frames = int(value)
         elif name == b"out_time_us" and value.isdigit():
             self.time_s = int(value) / 1e6
+        elif name == b"progress" and self._on_progress is not None:
+            self._on_progress(Progress(self.time_s, self.frames))

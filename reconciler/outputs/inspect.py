@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from reconciler.outputs.containers.base import Source, Structure
 from reconciler.outputs.decode import Decoded, decode
+from reconciler.outputs.foreign import Unjudged
 from reconciler.outputs.inspection import Defect, Inspection, Media
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.paths import open_unchanged
+from reconciler.outputs.progress import OnProgress
 from reconciler.outputs.sniff import HEAD_BYTES, Format, check_extension, sniff
 from reconciler.outputs.still import Still, decode_still
+from reconciler.outputs.wanted import USUAL, Wanted
 
 #: Codecs whose packets are not one picture each: some show nothing, some hold two.
 UNEVEN_CODECS = {"vp8", "mpeg4", "mpeg2video", "mpeg1video", "theora"}
@@ -19,31 +23,54 @@ UNEVEN_CODECS = {"vp8", "mpeg4", "mpeg2video", "mpeg1video", "theora"}
 SOUND_SLACK_S = 0.1
 
 
-def inspect(path: Path, *, limits: Limits | None = None, thumbnail: bool = True) -> Inspection:
-    """Inspect a file: recognise it, check its structure, and decode it once from end to end.
+def inspect(
+    path: Path,
+    *,
+    limits: Limits | None = None,
+    wanted: Wanted = USUAL,
+    on_progress: OnProgress | None = None,
+) -> Inspection:
+    """Inspect a file in this process: recognise it, check its structure, decode it once, whole.
 
     Raises OutputError where the file cannot be opened, is no regular file, or changed meanwhile,
     and InspectionError where the inspection could not be run or went beyond its limits. A damaged
     file raises nothing: its `defects` say what is wrong.
     """
-    with open_unchanged(path) as (descriptor, state):
-        seen = Inspection(path, "unknown", state.st_size, state.st_mtime_ns, state.st_ino)
-        source = Source(descriptor, state.st_size)
-        known = sniff(source.head(HEAD_BYTES))
-        if isinstance(known, Defect):
-            return replace(seen, defects=(known,))
-        structure = known.check(source)
-        defects = (*check_extension(path.name, known), *structure.defects)
-        seen = replace(seen, media=_media(known, structure), container=known.name, defects=defects)
-        if not structure.decodable:
-            return seen
-        limits = limits or Limits()
-        if known.demuxer is not None:
-            wanted = thumbnail and structure.has_video
-            decoded = decode(descriptor, known.demuxer, limits, thumbnail=wanted)
-            return _with_decoded(seen, structure, decoded)
-        still = decode_still(descriptor, known.pillow or "", limits, thumbnail=thumbnail)
-        return _with_still(seen, structure, still)
+    with open_unchanged(path) as (descriptor, _):
+        return inspect_open(descriptor, path, limits or Limits(), wanted, on_progress)
+
+
+def inspect_open(
+    descriptor: int,
+    path: Path,
+    limits: Limits,
+    wanted: Wanted,
+    on_progress: OnProgress | None = None,
+) -> Inspection:
+    """Inspect an open file; of `path` only the ending is asked, nothing is opened by it.
+
+    Raises InspectionError.
+    """
+    state = os.fstat(descriptor)
+    seen = Inspection(path, "unknown", state.st_size, state.st_mtime_ns, state.st_ino)
+    source = Source(descriptor, state.st_size)
+    known = sniff(source.head(HEAD_BYTES))
+    if isinstance(known, Defect):
+        return replace(seen, defects=(known,))
+    if isinstance(known, Unjudged):
+        wrong = check_extension(path.name, known)
+        return replace(seen, unjudged=known.reason, defects=wrong)
+    structure = known.check(source)
+    defects = (*check_extension(path.name, known), *structure.defects)
+    seen = replace(seen, media=_media(known, structure), container=known.name, defects=defects)
+    if not structure.decodable:
+        return seen
+    if known.demuxer is not None:
+        wanted = replace(wanted, thumbnail=wanted.thumbnail and structure.has_video)
+        decoded = decode(descriptor, known.demuxer, limits, wanted, on_progress)
+        return _with_decoded(seen, structure, decoded)
+    still = decode_still(descriptor, known.pillow or "", limits, wanted, on_progress)
+    return _with_still(seen, structure, still)
 
 
 def _media(known: Format, structure: Structure) -> Media:

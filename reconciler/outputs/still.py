@@ -1,33 +1,37 @@
-"""Stills, animated webp and animated png: decoded by Pillow, whole, in a child process."""
+"""Stills, animated webp and animated png: decoded by Pillow, whole, in this very process.
+
+A crash of Pillow's is a crash of the process: the service inspects in a worker (see `pool`).
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import sys
-from collections.abc import Mapping
+import io
+import os
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+
+from PIL import Image, PngImagePlugin
 
 from reconciler.errors import InspectionError
-from reconciler.outputs.child import STDERR, Child, run
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.limits import Limits
-from reconciler.outputs.sinks import Head
+from reconciler.outputs.progress import OnProgress, Progress
 from reconciler.outputs.tags import WANTED, ids
 from reconciler.outputs.text import printable
+from reconciler.outputs.wanted import Wanted
 
-WORKER = Path(__file__).with_name("still_worker.py")
-#: A thumbnail of 320 pixels weighs some 20 kB.
-MAX_ANSWER_BYTES = 4 * 1024**2
+#: Text of a png beyond this cannot be read; a graph in `prompt` may well weigh megabytes.
+MAX_TEXT_BYTES = 64 * 1024**2
+#: Longer values are no ids.
+MAX_VALUE_CHARS = 2000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Still:
-    """What Pillow made of a file."""
+    """What Pillow made of a file, filled in while it decodes."""
 
+    #: Frames decoded so far.
     frames: int | None = None
     width: int | None = None
     height: int | None = None
@@ -38,47 +42,78 @@ class Still:
     defects: tuple[Defect, ...] = ()
 
 
-def decode_still(file: int, kind: str, limits: Limits, *, thumbnail: bool) -> Still:
+class _Refused(Exception):
+    """The picture is not decoded; the message says why."""
+
+
+def decode_still(
+    file: int, kind: str, limits: Limits, wanted: Wanted, on_progress: OnProgress | None = None
+) -> Still:
     """Decode the open file `file` as Pillow's format `kind`, every frame of it.
 
-    Raises InspectionError where the child cannot be run, or goes beyond a limit.
+    Raises InspectionError where that needs more memory than this process may use.
     """
-    answer, errors = Head(MAX_ANSWER_BYTES), Head(limits.max_stderr_bytes)
-    pixels = str(limits.thumbnail_px if thumbnail else 0)
-
-    def command(fds: Mapping[str, int]) -> list[str]:
-        python = [sys.executable, "-P", "-B", "-W", "ignore", str(WORKER)]
-        what = [str(file), str(fds["answer"]), kind, str(limits.max_pixels), pixels]
-        return [*python, *what, *WANTED]
-
-    status = run(Child(command, {STDERR: errors, "answer": answer}, file), limits)
-    if status < 0:
-        return Still(defects=(Defect("decode", f"the decoder crashed on it (signal {-status})"),))
-    return _read(answer.data, errors.data, limits)
-
-
-def _read(answer: bytes, errors: bytes, limits: Limits) -> Still:
-    """Read the worker's answer; it is ours, and yet it has held an untrusted file."""
+    # Sizes are checked here, before anything is decoded.
+    Image.MAX_IMAGE_PIXELS = None
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = MAX_TEXT_BYTES
+    seen = Still()
     try:
-        seen = json.loads(answer)
-        if seen.get("out_of_memory"):
-            wanted = limits.memory_bytes // 1024**2
-            raise InspectionError(f"decoding needs more than the {wanted} MiB it may use")
-        return _still(seen)
-    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
-        said = printable(errors.decode("utf-8", "backslashreplace").strip()[-200:])
-        raise InspectionError(f"the picture decoder gave no usable answer: {said}") from error
+        with warnings.catch_warnings(), os.fdopen(os.dup(file), "rb") as opened:
+            warnings.simplefilter("ignore")
+            opened.seek(0)
+            with Image.open(opened, formats=(kind,)) as image:
+                _decode(image, seen, limits, wanted, on_progress)
+                seen.tags = ids(_tags(image))
+    except MemoryError as error:
+        most = limits.memory_bytes // 1024**2
+        raise InspectionError(f"decoding needs more than the {most} MiB it may use") from error
+    except _Refused as error:
+        seen.defects = (Defect("too_large", str(error)),)
+    except Exception as error:  # whatever a decoder raises says that it cannot decode this
+        seen.defects = (Defect("decode", printable(str(error)) or type(error).__name__),)
+    return seen
 
 
-def _still(seen: dict[str, Any]) -> Still:
-    defect = seen.get("defect")
-    picture = seen.get("thumbnail")
-    return Still(
-        frames=seen.get("frames"),
-        width=seen.get("width"),
-        height=seen.get("height"),
-        duration_s=float(seen.get("duration_s", 0)),
-        tags=ids((str(name), str(value)) for name, value in seen.get("tags", ())),
-        thumbnail=base64.b64decode(picture) if picture else None,
-        defects=(Defect(str(defect[0]), printable(str(defect[1]))),) if defect else (),
-    )
+def _decode(
+    image: Image.Image, seen: Still, limits: Limits, wanted: Wanted, on_progress: OnProgress | None
+) -> None:
+    seen.width, seen.height = image.size
+    _insist_small(image, limits.max_pixels)
+    shown_ms = 0.0
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        _insist_small(image, limits.max_pixels)
+        image.load()
+        shown_ms += image.info.get("duration") or 0
+        seen.frames, seen.duration_s = number + 1, shown_ms / 1000
+        if number == 0 and wanted.thumbnail:
+            seen.thumbnail = _thumbnail(image, limits.thumbnail_px)
+        if on_progress is not None:
+            on_progress(Progress(seen.duration_s, seen.frames))
+
+
+def _insist_small(image: Image.Image, most: int) -> None:
+    width, height = image.size
+    if width * height > most:
+        raise _Refused(f"{width} x {height} pixels, more than the {most} allowed")
+
+
+def _thumbnail(image: Image.Image, longest_px: int) -> bytes:
+    small = image.copy()
+    if small.mode.startswith("I;16"):
+        small = small.point(lambda value: value / 256).convert("L")
+    small.thumbnail((longest_px, longest_px))
+    data = io.BytesIO()
+    small.convert("RGB").save(data, "JPEG", quality=80)
+    return data.getvalue()
+
+
+def _tags(image: Image.Image) -> Iterator[tuple[str, str]]:
+    """Give the wanted pairs out of PNG text and out of EXIF values like `job_id:"42"`."""
+    texts = dict(getattr(image, "text", None) or {})
+    pairs = [(str(name), str(value)) for name, value in texts.items()]
+    values = [value for value in image.getexif().values() if isinstance(value, str)]
+    pairs += [(name, rest) for name, _, rest in (value.partition(":") for value in values)]
+    for name, value in pairs:
+        if name.lower() in WANTED and len(value) <= MAX_VALUE_CHARS:
+            yield name, value

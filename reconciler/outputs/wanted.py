@@ -18,3 +18,7 @@ class Wanted:
     silent: bool = False
     #: Warn of a still that is one color, or nearly.
     near_empty: bool = False
+
+
+#: What the service wants where nothing else is said.
+USUAL = Wanted()

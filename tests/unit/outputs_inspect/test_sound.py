@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from reconciler.outputs.inspect import inspect
+from reconciler.outputs.wanted import Wanted
 
 from .conftest import FRAMES, H264, RECIPES, SOUNDS, VIDEO, make
 
@@ -143,11 +144,11 @@ def test_a_video_has_a_thumbnail_that_fits(studio: Studio, tmp_path: Path, name:
 
 def test_a_still_has_a_thumbnail_and_none_where_none_is_wanted(gallery: Path) -> None:
     assert inspect(gallery / "still.png").thumbnail is not None
-    assert inspect(gallery / "still.png", thumbnail=False).thumbnail is None
+    assert inspect(gallery / "still.png", wanted=Wanted(thumbnail=False)).thumbnail is None
 
 
 def test_a_video_has_no_thumbnail_where_none_is_wanted(studio: Studio) -> None:
-    assert inspect(studio("h264.mp4"), thumbnail=False).thumbnail is None
+    assert inspect(studio("h264.mp4"), wanted=Wanted(thumbnail=False)).thumbnail is None
 
 
 def test_what_identifies_the_content_is_told(studio: Studio) -> None:

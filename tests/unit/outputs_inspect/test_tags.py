@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from reconciler.outputs.inspect import inspect
 from reconciler.outputs.tags import from_ffmetadata, ids
+from reconciler.outputs.wanted import Wanted
 
 from .conftest import FRAMES, H264, SOUND, TAGS, VIDEO, exif, make, pictures
 
@@ -149,4 +150,4 @@ def test_tags_are_found_where_nobody_asked_for_a_thumbnail(
 ) -> None:
     source = ["-i", str(studio("h264.mp4")), "-c", "copy", "-movflags", "use_metadata_tags"]
     path = make(tmp_path / "a.mp4", "", *source, *TAGS)
-    assert dict(inspect(path, thumbnail=False).tags) == BOTH
+    assert dict(inspect(path, wanted=Wanted(thumbnail=False)).tags) == BOTH
