@@ -2,7 +2,7 @@
 
 A demuxer that guesses may take a text for a playlist and open what it names. So each file is
 recognised here first, and the demuxer is forced to that one format; whatever is not recognised is
-not opened by any.
+not opened by any. A format that is known and that nothing here decodes is told from what is none.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from PIL import features
+
+from reconciler.outputs import foreign
 from reconciler.outputs.containers import (
     ebml,
     flac,
     gif,
     iso_bmff,
+    iso_stills,
     jpeg,
+    mpegts,
     ogg,
     plain,
     png,
@@ -24,10 +29,10 @@ from reconciler.outputs.containers import (
     riff_webp,
 )
 from reconciler.outputs.containers.base import Source, Structure
+from reconciler.outputs.foreign import Unjudged
 from reconciler.outputs.inspection import Defect
 
 HEAD_BYTES = 4096
-TS_PACKET_BYTES = 188
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ M4A = _format("m4a", _ISO, iso_bmff.check, demuxer="mov")
 MATROSKA = _format("matroska", _EBML, ebml.check, demuxer="matroska")
 WEBM = _format("webm", _EBML, ebml.check, demuxer="matroska")
 AVI = _format("avi", "avi", riff_avi.check, demuxer="avi")
-MPEGTS = _format("mpegts", "ts m2ts mts", plain.check_video, demuxer="mpegts")
+MPEGTS = _format("mpegts", "ts m2ts mts m2t trp", mpegts.check, demuxer="mpegts")
 GIF = _format("gif", "gif", gif.check, demuxer="gif")
 WAV = _format("wav", "wav wave", riff_wave.check, demuxer="wav")
 FLAC = _format("flac", "flac", flac.check, demuxer="flac")
@@ -65,13 +70,16 @@ OGG = _format("ogg", "ogg oga ogv opus spx", ogg.check, demuxer="ogg")
 PNG = _format("png", "png apng", png.check, pillow="PNG")
 JPEG = _format("jpeg", "jpg jpeg jpe jfif", jpeg.check, pillow="JPEG")
 WEBP = _format("webp", "webp", riff_webp.check, pillow="WEBP")
+AVIF = _format("avif", "avif avifs", iso_stills.check, pillow="AVIF")
 BMP = _format("bmp", "bmp dib", plain.check_picture, pillow="BMP")
 TIFF = _format("tiff", "tif tiff", plain.check_picture, pillow="TIFF")
 FORMATS = (
     *(MP4, MOV, M4A, MATROSKA, WEBM, AVI, MPEGTS, GIF, WAV, FLAC, MP3, OGG),
-    *(PNG, JPEG, WEBP, BMP, TIFF),
+    *(PNG, JPEG, WEBP, AVIF, BMP, TIFF),
 )
-KNOWN_EXTENSIONS = frozenset().union(*(known.extensions for known in FORMATS))
+KNOWN_EXTENSIONS = foreign.EXTENSIONS.union(*(known.extensions for known in FORMATS))
+#: Pillow is built with or without a decoder of AVIF.
+DECODES_AVIF = features.check("avif")
 
 _MAGIC = (
     (b"GIF87a", GIF),
@@ -88,7 +96,6 @@ _EBML_ID = b"\x1a\x45\xdf\xa3"
 _RIFF = {b"AVI ": AVI, b"WAVE": WAV, b"WEBP": WEBP}
 #: Boxes that a QuickTime file without `ftyp` may begin with.
 _QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
-_ISO_STILLS = {b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1"}
 #: Sizes that the header of a bmp has had; "BM" alone begins many a text.
 _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}
 
@@ -116,20 +123,21 @@ _REFUSED = (
 )
 
 
-def sniff(head: bytes) -> Format | Defect:
+def sniff(head: bytes) -> Format | Defect | Unjudged:
     """Recognise a file by its first bytes (`HEAD_BYTES` of them are enough).
 
-    Returns the Format, or the Defect that says in words what the file is instead.
+    Returns the Format, why a known format cannot be judged, or the Defect that says in words what
+    the file is instead.
     """
     if not head:
         return Defect("empty", "the file is empty")
     known = _recognise(head)
     if known is not None:
         return known
-    return _refuse(head)
+    return foreign.recognise(head) or _refuse(head)
 
 
-def check_extension(name: str, known: Format) -> tuple[Defect, ...]:
+def check_extension(name: str, known: Format | Unjudged) -> tuple[Defect, ...]:
     """Return a defect where the ending of a file's name promises another media format."""
     ending = name.rpartition(".")[2].lower() if "." in name else ""
     if ending not in KNOWN_EXTENSIONS or ending in known.extensions:
@@ -137,12 +145,12 @@ def check_extension(name: str, known: Format) -> tuple[Defect, ...]:
     return (Defect("extension", f"named .{ending}, but it is {known.name}"),)
 
 
-def _recognise(head: bytes) -> Format | Defect | None:
+def _recognise(head: bytes) -> Format | Unjudged | None:
     for magic, known in _MAGIC:
         if head.startswith(magic):
             return known
     if head[4:8] == b"ftyp":
-        return _by_brand(head[8:12])
+        return _by_brand(head)
     return _by_pattern(head)
 
 
@@ -152,7 +160,7 @@ def _by_pattern(head: bytes) -> Format | None:
         (_RIFF.get(head[8:12]) if head[:4] == b"RIFF" else None),
         (MOV if head[4:8] in _QUICKTIME else None),
         (BMP if head[:2] == b"BM" and _bmp_header(head) in _BMP_HEADERS else None),
-        (MPEGTS if head[: 3 * TS_PACKET_BYTES : TS_PACKET_BYTES] == b"GGG" else None),
+        (MPEGTS if mpegts.packet_bytes(head) is not None else None),
         (MP3 if _is_mpeg_audio(head) else None),
     )
     return next((known for known in tests if known is not None), None)
@@ -162,12 +170,14 @@ def _bmp_header(head: bytes) -> int:
     return int.from_bytes(head[14:18], "little")
 
 
-def _by_brand(brand: bytes) -> Format | Defect:
-    if brand in _ISO_STILLS:
-        return Defect("unsupported", f"{brand.decode()} pictures cannot be inspected")
-    if brand in (b"M4A ", b"M4B "):
+def _by_brand(head: bytes) -> Format | Unjudged:
+    named = foreign.brands(head)
+    still = foreign.by_brands(named)
+    if still is not None:
+        return AVIF if still is foreign.AVIF and DECODES_AVIF else still.unjudged()
+    if named[0] in (b"M4A ", b"M4B "):
         return M4A
-    return MOV if brand == b"qt  " else MP4
+    return MOV if named[0] == b"qt  " else MP4
 
 
 def _is_mpeg_audio(head: bytes) -> bool:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.outputs.inspection import Defect
 
 READ_AHEAD_BYTES = 4096
+STEP_BYTES = 1024**2
 #: Headers read in one file; a gif of a gigabyte has as many. A bound for files made to tire us.
 MAX_READS = 8_000_000
 
 
 class Damaged(Exception):
-    """The structure is broken at a place; the message says how, in words for a person."""
+    """The structure is broken at a place; the message says how, in words for a person.
+
+    `offset` is the byte of the file at which that was noticed, where one is known.
+    """
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +63,25 @@ class Source:
         self._reads += 1
         if self._reads > MAX_READS:
             raise Damaged(f"more than {MAX_READS} headers, which no real file has")
+        if offset + length > self.size:  # before memory is asked for
+            raise Damaged(f"the file ends at byte {self.size}, in the middle of a header", offset)
         begin = offset - self._start
         if begin < 0 or begin + length > len(self._ahead):
             self._ahead = os.pread(self.descriptor, max(length, READ_AHEAD_BYTES), offset)
             self._start, begin = offset, 0
         data = self._ahead[begin : begin + length]
         if len(data) < length:
-            raise Damaged(f"the file ends at byte {self.size}, in the middle of a header")
+            raise Damaged(f"the file ends at byte {self.size}, in the middle of a header", offset)
         return data
+
+    def steps(self, start: int, end: int, step: int = STEP_BYTES) -> Iterator[bytes]:
+        """Give the bytes between two offsets in pieces, for sums over much of a file."""
+        while start < end:
+            piece = os.pread(self.descriptor, min(step, end - start), start)
+            if not piece:
+                raise Damaged(f"the file ends at byte {start}, before byte {end}", start)
+            yield piece
+            start += len(piece)
 
     def head(self, length: int) -> bytes:
         """Return the first bytes, at most `length`."""
@@ -70,7 +90,7 @@ class Source:
 
 def broken(error: Damaged) -> Defect:
     """Turn a Damaged into the defect it describes."""
-    return Defect("structure", str(error))
+    return Defect("structure", str(error), offset=error.offset)
 
 
 def trailing(source: Source, end: int) -> tuple[Defect, ...]:
@@ -78,4 +98,4 @@ def trailing(source: Source, end: int) -> tuple[Defect, ...]:
     extra = source.size - end
     if extra <= 0:
         return ()
-    return (Defect("structure", f"{extra} bytes of something else after the end"),)
+    return (Defect("structure", f"{extra} bytes of something else after the end", offset=end),)

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from reconciler.outputs import inspect as module
+from reconciler.outputs import sniff as sniff_module
 from reconciler.outputs.inspect import inspect
-from reconciler.outputs.inspection import Defect
+from reconciler.outputs.inspection import Defect, Verdict
 from reconciler.outputs.sniff import Format, check_extension, sniff
+
+from .conftest import pictures
 
 REFUSED = {
     "playlist": (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "an HLS or M3U playlist"),
@@ -70,6 +73,8 @@ def test_an_empty_file_says_so(tmp_path: Path) -> None:
         (b"RIFF\0\0\0\0WAVEfmt ", "wav"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "webp"),
         (b"G" + bytes(187) + b"G" + bytes(187) + b"G" + bytes(187), "mpegts"),
+        ((bytes(4) + b"G" + bytes(187)) * 3, "mpegts"),
+        ((b"G" + bytes(203)) * 3, "mpegts"),
         (b"\xff\xfb\x90\x64" + bytes(20), "mp3"),
         (b"ID3\x04", "mp3"),
         (b"BM" + bytes(12) + b"\x28\0\0\0", "bmp"),
@@ -87,10 +92,61 @@ def test_a_text_that_begins_like_a_bitmap_is_a_text() -> None:
     )
 
 
-def test_a_format_that_cannot_be_inspected_is_told_from_damage() -> None:
-    found = sniff(b"\0\0\0\x20ftypavif")
-    assert isinstance(found, Defect)
-    assert found.kind == "unsupported"
+UNJUDGED = {
+    "a.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "b.heic": b"\0\0\0\x18ftypmif1\0\0\0\0heic",
+    "a.cr3": b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom",
+    "a.jxl": b"\xff\x0a\xfa\x1f",
+    "b.jxl": b"\0\0\0\x0cJXL \r\n\x87\n",
+    "a.psd": b"8BPS\0\x01",
+    "a.glb": b"glTF\2\0\0\0",
+    "a.flv": b"FLV\x01\x05",
+    "a.wmv": bytes.fromhex("3026b2758e66cf11a6d9"),
+    "a.hdr": b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n",
+    "a.aiff": b"FORM\0\0\0\x40AIFFCOMM",
+    "a.aac": b"\xff\xf1\x50\x80",
+    "a.264": b"\0\0\0\x01\x67\x64",
+    "a.mpg": b"\0\0\x01\xba\x44",
+    "a.nut": b"nut/multimedia container\0",
+}
+
+
+@pytest.mark.parametrize("name", UNJUDGED)
+def test_a_format_that_cannot_be_inspected_is_told_from_damage(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(UNJUDGED[name])
+    seen = inspect(path)
+    assert seen.verdict is Verdict.UNJUDGED
+    assert seen.unjudged
+    assert seen.unjudged.endswith(" cannot be inspected here")
+    wrong = path.rename(tmp_path / "a.png")
+    (defect,) = inspect(wrong).defects
+    assert defect.detail.startswith("named .png, but it is a")
+
+
+@pytest.mark.parametrize("head", [b"ftypavif\0\0\0\0avifmif1", b"ftypmif1\0\0\0\0mif1avif"])
+def test_an_avif_needs_a_pillow_that_decodes_it(
+    monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr(sniff_module, "DECODES_AVIF", True)
+    assert sniff(b"\0\0\0\x18" + head) is sniff_module.AVIF
+    monkeypatch.setattr(sniff_module, "DECODES_AVIF", False)
+    found = sniff(b"\0\0\0\x18" + head)
+    assert isinstance(found, sniff_module.Unjudged)
+    assert found.reason == "an AVIF picture cannot be inspected here"
+
+
+def test_an_avif_is_inspected_like_any_still(tmp_path: Path) -> None:
+    for name, more in (
+        ("a.avif", {}),
+        ("b.avif", {"save_all": True, "append_images": pictures(3)}),
+    ):
+        path = tmp_path / name
+        pictures(1)[0].save(path, **more)
+        seen = inspect(path)
+        assert (seen.verdict, seen.frames, seen.width) == (Verdict.SOUND, 4 if more else 1, 64)
+        path.write_bytes(path.read_bytes()[:-100])
+        assert inspect(path).verdict is Verdict.UNSOUND
 
 
 def test_a_text_cut_in_the_middle_of_a_letter_is_a_text() -> None:
