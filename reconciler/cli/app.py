@@ -10,12 +10,12 @@ import typer
 
 from reconciler import __version__
 from reconciler.cli import (
+    check,
     complaints,
     config,
     database,
     demo,
     doctor,
-    files,
     install,
     install_node,
     jobs,
@@ -87,9 +87,9 @@ _add(
 )
 _add(
     app,
-    files.check,
+    check.check,
     "Inspect output files: are they whole?",
-    "0 all sound, 1 one is not, 2 one cannot be read, 3 settings wrong",
+    "0 none unsound, 1 one is, 2 one cannot be read, or none is there, 3 settings wrong",
 )
 _add(config_commands, config.show, "Show every setting.", "0 shown, 3 settings wrong")
 _add(config_commands, config.check, "Check the settings.", "0 right, 3 wrong")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from reconciler.cli.terminal import safe
 from reconciler.cli.words import counted
 from reconciler.outputs.text import shown_path
-from reconciler.store.outputs import OutputRecord
+
+if TYPE_CHECKING:
+    from reconciler.store.outputs import OutputRecord
 
 
 def output_words(output: OutputRecord) -> Text:
@@ -28,12 +30,18 @@ def output_words(output: OutputRecord) -> Text:
 
 def media_words(known: Mapping[str, Any]) -> str:
     """What a file holds, in a few words."""
+    frames = [counted(known["frames"], "frame")] if known.get("media") == "video" else []
+    return ", ".join([*frames, *media_facts(known)])
+
+
+def media_facts(known: Mapping[str, Any]) -> list[str]:
+    """The same, without the frames and one by one, what matters most first."""
+    codec, container = known.get("codec"), known.get("container")
     parts = [
-        counted(known["frames"], "frame") if known.get("media") == "video" else "",
         f"{known['fps']:g} fps" if known.get("fps") else "",
         f"{known['duration_s']:g} s" if known.get("duration_s") else "",
         f"{known['width']}x{known['height']}" if known.get("width") else "",
-        safe(known.get("codec") or ""),
-        f"in {safe(known['container'])}" if known.get("container") != known.get("codec") else "",
+        safe(codec or ""),
+        f"{'in ' if codec else ''}{safe(container)}" if container != codec else "",
     ]
-    return ", ".join(part for part in parts if part)
+    return [part for part in parts if part]

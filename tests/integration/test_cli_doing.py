@@ -15,13 +15,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 import requests
-from PIL import Image
 
 from reconciler.simulator.graphs import render_graph
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
 from reconciler.store.embedded import url_if_running
-from tests.integration.commands import HOSTILE, fits, is_plain, joined, reconciler, start
+from tests.integration.commands import fits, joined, reconciler, start
 from tests.integration.running import Rows
 from tests.waiting import wait_for
 
@@ -179,65 +178,6 @@ def test_simulate_without_its_extra_says_what_to_install(tmp_path: Path) -> None
     done = reconciler("simulate", "--output-dir", tmp_path, PYTHONPATH=os.fspath(tmp_path))
     assert done.returncode == 3
     assert "pip install 'comfyui-reconciler[simulator]'" in done.stderr
-
-
-def _gif(path: Path, frames: int) -> Path:
-    pictures = [Image.new("RGB", (32, 32), (40 * i, 0, 0)) for i in range(frames)]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
-    return path
-
-
-def test_check_says_whether_files_are_whole(tmp_path: Path) -> None:
-    sound = _gif(tmp_path / "sound.gif", 5)
-    cut = tmp_path / "cut.gif"
-    cut.write_bytes(sound.read_bytes()[:-40])
-
-    whole = reconciler("check", sound)
-    assert (whole.returncode, whole.stderr) == (0, "")
-    assert whole.stdout.startswith("sound")
-    assert "5 frames" in whole.stdout
-    damaged = reconciler("check", sound, cut)
-    assert damaged.returncode == 1
-    assert "UNSOUND" in damaged.stdout
-    unread = reconciler("check", sound, cut, tmp_path / "none.gif")
-    assert unread.returncode == 2
-    assert "No such file" in unread.stderr
-    assert "none.gif" not in unread.stdout
-
-
-def test_check_as_json(tmp_path: Path) -> None:
-    sound = _gif(tmp_path / "sound.gif", 5)
-    done = reconciler("check", sound, tmp_path, "--frames", "6", "--json")
-    assert done.returncode == 2
-    first, second = json.loads(done.stdout)
-    assert first == {
-        "path": os.fspath(sound),
-        "sound": False,
-        "frames": 5,
-        "expected_frames": 6,
-        "fps": 10.0,
-        "duration_s": 0.5,
-        "width": 32,
-        "height": 32,
-        "codec": "gif",
-        "container": "gif",
-        "defects": [{"kind": "frames", "detail": "5 of 6 frames"}],
-    }
-    assert second["defects"][0]["kind"] == "unreadable"
-    assert second.keys() == first.keys()
-
-
-def test_check_shows_hostile_names_plain(tmp_path: Path) -> None:
-    name = HOSTILE.replace("/", "|").encode() + b"\xff\x80.gif"
-    path = os.fsencode(tmp_path) + b"/" + name
-    _gif(tmp_path / "a.gif", 1).rename(Path(os.fsdecode(path)))
-    done = reconciler("check", path)
-    assert done.returncode == 0, done.stderr
-    assert is_plain(done.stdout)
-    assert fits(done.stdout)
-    assert "[red]bad[|red][|]:boom:" in "".join(done.stdout.split())
-    (told,) = json.loads(reconciler("check", path, "--json").stdout)
-    assert os.fsencode(told["path"]) == path
 
 
 def test_config_shows_everything_but_secrets(tmp_path: Path) -> None:
