@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from reconciler.cli.terminal import safe
 from reconciler.core.words import duration
-from reconciler.store.servers import ServerRecord
-from reconciler.store.views import JobView
+
+if TYPE_CHECKING:
+    from reconciler.store.servers import ServerRecord
+    from reconciler.store.views import JobView
 
 __all__ = ["ago", "counted", "duration", "iso", "local", "server_trouble", "short", "verdict"]
 

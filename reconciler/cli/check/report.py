@@ -47,7 +47,7 @@ class Tally:
         """All of them in one line: "118 files: 115 sound, 2 unsound, 1 unjudged in 3.2 s"."""
         parts = [f"{self.found[one]} {one}" for one in Found if self.found[one]]
         if self.warned:
-            parts[0] += f" ({counted(self.warned, 'warning')})"
+            parts[0] += f" ({self.warned} with warnings)"
         told = f": {', '.join(parts)}" if parts else ""
         return f"{counted(self.found.total(), 'file')}{told} in {took_s:.1f} s"
 
