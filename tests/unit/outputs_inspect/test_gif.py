@@ -57,7 +57,10 @@ def test_a_gif_of_one_color_is_whole(tmp_path: Path, value: int) -> None:
     assert words(tmp_path / "a.gif") == []
 
 
-@pytest.mark.parametrize("filters", ["", "-gifflags 0", "-vf split[a][b];[a]palettegen[p];[b][p]paletteuse"])  # fmt: skip
+PALETTE = "-vf split[a][b];[a]palettegen[p];[b][p]paletteuse"
+
+
+@pytest.mark.parametrize("filters", ["", "-gifflags 0", PALETTE])
 def test_a_gif_of_ffmpeg_is_whole(tmp_path: Path, filters: str) -> None:
     assert check(make(tmp_path / "a.gif", f"{VIDEO} {filters}")).defects == ()
 
