@@ -1,4 +1,6 @@
-"""A child process that may do little: limited, drained without deadlock, and ended as a group.
+"""A child process that may do little: limited, drained without deadlock, and always ended.
+
+It stays in the process group of its parent: a worker of the pool and its ffmpeg end by one signal.
 
 Linux only: limits are set from outside by prlimit, since code between fork and exec is unsafe in
 a process with threads, and the end is awaited through a pidfd, so that pipes and exit are one wait.
@@ -47,7 +49,7 @@ def run(child: Child, limits: Limits) -> int:
     """Run a child to its end and return its exit status, negative where a signal ended it.
 
     Raises InspectionError where it cannot be started or goes beyond a limit. When this returns or
-    raises, no process of the child's group is left.
+    raises, the child is gone.
     """
     with ExitStack() as stack:
         pipes = {name: os.pipe() for name in child.sinks}
@@ -67,15 +69,24 @@ def run(child: Child, limits: Limits) -> int:
     if not in_time:
         raise InspectionError(f"inspection took longer than {limits.wall_s:g} s and was ended")
     if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise InspectionError(
-            f"inspection was killed: by its limit of {limits.cpu_s} s of processor time, "
-            "or by the system for want of memory"
-        )
+        raise killed(limits)
     return process.returncode
 
 
+def killed(limits: Limits) -> InspectionError:
+    """Return the error for a process that was killed, and not by us."""
+    return InspectionError(
+        f"inspection was killed: by its limit of {limits.cpu_s} s of processor time, "
+        "or by the system for want of memory"
+    )
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that a child may have."""
+    return {**{name: os.environ[name] for name in PASSED_ON if name in os.environ}, **SET}
+
+
 def _start(child: Child, writers: Mapping[str, int]) -> subprocess.Popen[bytes]:
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     try:
         return subprocess.Popen(
             child.command(writers),
@@ -83,9 +94,8 @@ def _start(child: Child, writers: Mapping[str, int]) -> subprocess.Popen[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=writers[STDERR],
             pass_fds=(child.file, *writers.values()),
-            env={**environment, **SET},
+            env=environment(),
             cwd="/",
-            start_new_session=True,
         )
     except OSError as error:
         raise InspectionError(f"the inspecting process cannot be started: {error}") from error
@@ -134,13 +144,12 @@ def end_all() -> None:
     with _lock:
         for process in _running:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the group. Before the child is reaped its id cannot be anybody else's."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """End the child. Before it is reaped its id cannot be anybody else's."""
+    process.kill()
     with _lock:  # once reaped, its id may be another's
         _running.discard(process)
     process.wait()

@@ -22,6 +22,8 @@ class Limits:
     #: Width times height of a picture; larger ones are refused before they are decoded.
     max_pixels: int = 300_000_000
     #: Threads of the decoder. Few: ComfyUI may be computing on the same machine.
-    threads: int = 4
+    threads: int = 2
+    #: Steps by which the inspection yields to everything else on the machine, 0 to 19.
+    nice: int = 10
     #: Longest side of the thumbnail, in pixels.
     thumbnail_px: int = 320
