@@ -13,7 +13,6 @@ import resource
 import selectors
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -29,9 +28,6 @@ PASSED_ON = ("PATH", "HOME", "PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMP
 #: One language, no colors; and few arenas, each of which reserves 64 MiB of address space.
 SET = {"LC_ALL": "C", "AV_LOG_FORCE_NOCOLOR": "1", "MALLOC_ARENA_MAX": "2"}
 STDERR = "stderr"
-
-_lock = threading.Lock()
-_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +52,6 @@ def run(child: Child, limits: Limits) -> int:
         for reader, _ in pipes.values():
             stack.callback(os.close, reader)
         process = _start(child, {name: writer for name, (_, writer) in pipes.items()})
-        with _lock:
-            _running.add(process)
         try:
             _limit(process.pid, limits)
             sinks = {pipes[name][0]: sink for name, sink in child.sinks.items()}
@@ -139,23 +133,14 @@ def _drain(pid: int, sinks: Mapping[int, Sink], wall_s: float) -> bool:
     return False
 
 
-def end_all() -> None:
-    """End every child that runs now: this process is about to stop. Their `run` raises."""
-    with _lock:
-        for process in _running:
-            with suppress(ProcessLookupError):
-                process.kill()
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the child. Before it is reaped its id cannot be anybody else's."""
     process.kill()
-    with _lock:  # once reaped, its id may be another's
-        _running.discard(process)
     process.wait()
 
 
 def _empty(reader: int, sink: Sink) -> None:
-    """Read what a dead child left in a pipe; its writers are gone, so this ends."""
-    while data := os.read(reader, READ_BYTES):
-        sink.feed(data)
+    """Read what a dead child left in a pipe, and wait for nobody who may have inherited it."""
+    os.set_blocking(reader, False)
+    with suppress(BlockingIOError):
+        while data := os.read(reader, READ_BYTES):
+            sink.feed(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,10 +12,8 @@ from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
 from reconciler.core.naming import NamePatterns
 from reconciler.errors import SettingsError
-from reconciler.outputs.child import end_all
-from reconciler.outputs.inspect import inspect
-from reconciler.outputs.inspection import Inspection
 from reconciler.outputs.limits import Limits
+from reconciler.outputs.pool import Inspectors
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.files import OutputBook
@@ -41,7 +38,9 @@ class Parts:
     clock: DatabaseClock
     live: LiveSigns
     reconciler: Reconciler
+    #: Threads, each of which waits for one of the processes of `pool`, or takes a digest.
     inspectors: ThreadPoolExecutor
+    pool: Inspectors
     lookers: ThreadPoolExecutor
     clients: list[ComfyClient] = field(default_factory=list)
 
@@ -51,23 +50,12 @@ class Parts:
         self.inspectors.shutdown(wait=False, cancel_futures=True)
         for server in self.servers.values():
             server.book.digests.stop()
-        done = threading.Event()
-        ender = threading.Thread(target=_end_children, args=(done,), name="end-children")
-        ender.start()
+        self.pool.close()
         self.inspectors.shutdown(wait=True)
-        done.set()
-        ender.join()
         self.lookers.shutdown(wait=False, cancel_futures=True)
         for client in self.clients:
             client.close()
         self.store.connection.close()
-
-
-def _end_children(done: threading.Event) -> None:
-    """Again and again: an inspection may be between two children."""
-    while not done.is_set():
-        end_all()
-        done.wait(0.05)
 
 
 def database_url(settings: Settings) -> str:
@@ -110,6 +98,8 @@ def limits_of(settings: Settings) -> Limits:
         wall_s=inspection.wall_limit_s,
         cpu_s=round(inspection.cpu_limit_s),
         memory_bytes=int(inspection.memory_limit_bytes),
+        threads=inspection.threads,
+        nice=inspection.nice,
         thumbnail_px=inspection.thumbnail_px,
     )
 
@@ -132,6 +122,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     clock, live = DatabaseClock(), LiveSigns()
     clock.set(store.jobs.now())
     inspectors = ThreadPoolExecutor(settings.inspection.workers, "inspect")
+    pool = Inspectors(settings.inspection.workers, limits_of(settings))
     inspections = Inspections(inspectors)
     lookers = ThreadPoolExecutor(len(settings.servers), "look")
     records = {record.name: record for record in store.servers.all()}
@@ -146,7 +137,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
             _root(server),
             store=store.outputs,
             inspections=inspections,
-            inspect=_inspector(settings),
+            inspect=pool.inspect,
             on_answer=on_answer,
             clock=clock,
             unsound_confirm_s=settings.outputs.unsound_confirm_s,
@@ -165,7 +156,9 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     reconciler = Reconciler(
         store, gatherer, clock, settings.policy(), late_s=settings.verdicts.late_success_s
     )
-    return Parts(settings, store, servers, clock, live, reconciler, inspectors, lookers, clients)
+    return Parts(
+        settings, store, servers, clock, live, reconciler, inspectors, pool, lookers, clients
+    )
 
 
 def own_client_id(server: str) -> str:
@@ -181,15 +174,6 @@ def _root(server: ServerSettings) -> Path:
             " file can be checked, and nothing could ever be called completed"
         )
     return server.output_dir.resolve()
-
-
-def _inspector(settings: Settings) -> Callable[[Path], Inspection]:
-    limits = limits_of(settings)
-
-    def inspect_limited(path: Path) -> Inspection:
-        return inspect(path, limits=limits)
-
-    return inspect_limited
 
 
 def _file_evidence(

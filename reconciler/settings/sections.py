@@ -92,9 +92,13 @@ class OutputSettings(Section):
 
 
 class InspectionSettings(Section):
-    """The limits of the child process that decodes a file, and what it tolerates."""
+    """The limits of the processes that decode files, and what is tolerated."""
 
     workers: Annotated[Count, Field(le=64)] = 1
+    #: Of the decoder, for each file.
+    threads: Annotated[Count, Field(le=64)] = 2
+    #: Steps below the priority of the reconciler itself.
+    nice: Annotated[CountOrZero, Field(le=19)] = 10
     wall_limit_s: Seconds = 600.0
     cpu_limit_s: Seconds = 900.0
     #: Of address space. Less than the minimum would make sound 4K video look damaged.

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.cli.check.checked import Checked, judge
 from reconciler.core.expectation import Expectation
-from reconciler.outputs.child import end_all
-from reconciler.outputs.inspect import inspect
 from reconciler.outputs.inspection import Inspection
+from reconciler.outputs.pool import Inspectors
 from reconciler.outputs.wanted import Wanted
 from reconciler.service.wiring import limits_of
 
@@ -49,12 +48,10 @@ class Order:
 @contextmanager
 def inspecting(order: Order, settings: Settings, bar: Bar) -> Iterator[Submit]:
     """Threads that wait for inspections. What still runs on leaving is ended."""
-    limits = limits_of(settings)
+    pool = Inspectors(order.jobs, limits_of(settings))
 
     def inspect_one(path: Path) -> Inspection:
-        return inspect(
-            path, limits=limits, wanted=order.wanted, on_progress=partial(bar.within, path)
-        )
+        return pool.inspect(path, order.wanted, partial(bar.within, path))
 
     def judge_one(path: Path) -> Checked:
         bar.begun(path)
@@ -68,5 +65,5 @@ def inspecting(order: Order, settings: Settings, bar: Bar) -> Iterator[Submit]:
         yield lambda path: threads.submit(judge_one, path)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-        end_all()
+        pool.close()
         threads.shutdown()
