@@ -64,7 +64,8 @@ class Source:
         if self._reads > MAX_READS:
             raise Damaged(f"more than {MAX_READS} headers, which no real file has")
         if offset + length > self.size:  # before memory is asked for
-            raise Damaged(f"the file ends at byte {self.size}, in the middle of a header", offset)
+            at = min(offset, self.size)
+            raise Damaged(f"the file ends at byte {self.size}, in the middle of a header", at)
         begin = offset - self._start
         if begin < 0 or begin + length > len(self._ahead):
             self._ahead = os.pread(self.descriptor, max(length, READ_AHEAD_BYTES), offset)

@@ -1,0 +1,1 @@
+"""Mutated files through the checks of structure: `make fuzz`, or a small round with the tests."""
