@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from PIL import Image
 from reconciler.doctor.finding import Finding, failed, ok, warning
 from reconciler.errors import InspectionError, OutputError
 from reconciler.outputs.decode import ffmpeg
-from reconciler.outputs.inspect import inspect
 from reconciler.outputs.limits import Limits
+from reconciler.outputs.pool import Inspectors
+from reconciler.outputs.sandbox import Sandbox
 
 #: Packages whose version a report of trouble should name.
 PACKAGES = (
@@ -76,7 +78,7 @@ def check_ffmpeg() -> Iterator[Finding]:
 
 
 def check_inspection(limits: Limits) -> Iterator[Finding]:
-    """That a file can be inspected, limits of the child process and all: by inspecting one."""
+    """That a file can be inspected, and what protects this machine from it: by inspecting one."""
     what = "inspection"
     if sys.platform != "linux":
         yield failed(
@@ -91,19 +93,22 @@ def check_inspection(limits: Limits) -> Iterator[Finding]:
         advice = "name a folder that may be written in TMPDIR; doctor alone needs one"
         yield warning(what, f"not tried, for want of a temporary folder: {error}", advice)
         return
-    with folder as path:
+    inspectors = Inspectors(1, limits)
+    with folder as path, closing(inspectors):
         sample = Path(path) / "sample.gif"
         _draw(sample)
-        yield _inspected(what, sample, limits)
+        yield _inspected(what, sample, inspectors)
+        with suppress(InspectionError):  # it cannot inspect either, which is said already
+            yield confinement(inspectors.sandbox())
 
 
-def _inspected(what: str, sample: Path, limits: Limits) -> Finding:
+def _inspected(what: str, sample: Path, inspectors: Inspectors) -> Finding:
     advice = (
         "see the line of ffmpeg; raise inspection.memory_limit_bytes; in a container allow the"
         " system calls prlimit and pidfd_open"
     )
     try:
-        seen = inspect(sample, limits=limits)
+        seen = inspectors.inspect(sample)
     except (InspectionError, OutputError, OSError) as error:
         return failed(what, f"a sound sample could not be inspected: {error}", advice)
     if seen.defects or seen.frames != _SAMPLE_FRAMES:
@@ -112,6 +117,20 @@ def _inspected(what: str, sample: Path, limits: Limits) -> Finding:
             what, f"a sound sample is called unsound: {defects or f'{seen.frames} frames'}", advice
         )
     return ok(what, f"a sample of {_SAMPLE_FRAMES} frames was decoded within its limits")
+
+
+def confinement(sandbox: Sandbox) -> Finding:
+    """What a decoder is confined by that a file has taken over."""
+    what, held = "sandbox", "; ".join(sandbox.held)
+    if not sandbox.missing:
+        return ok(what, f"files are decoded with {held}")
+    return warning(
+        what,
+        f"missing here: {'; '.join(sandbox.missing)}. Files are decoded with {held or 'nothing'}",
+        "use a kernel with landlock (Linux 5.13; /sys/kernel/security/lsm names it), and in a"
+        " container or a unit allow the system calls landlock_*, seccomp and ioprio_set. Files of"
+        " your own ComfyUI are inspected as well without",
+    )
 
 
 def _draw(path: Path) -> None:

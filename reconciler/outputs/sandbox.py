@@ -45,11 +45,11 @@ def confine(limits: Limits, ffmpeg: Path | None) -> Sandbox:
     Pillow and this package can be read, and nothing but ffmpeg and system libraries executed.
     """
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
-        ("the priority of a background task", lambda: _stand_back(limits.nice)),
+        ("low priority", lambda: _stand_back(limits.nice)),
         ("limits of memory and files", lambda: _limit(limits)),
-        ("no new privileges", _renounce),
-        ("no network", lambda: _leave_network(ffmpeg)),
-        ("no file but the one to inspect", lambda: _leave_files(ffmpeg)),
+        ("new privileges denied", _renounce),
+        ("network denied", lambda: _leave_network(ffmpeg)),
+        ("all other files denied", lambda: _leave_files(ffmpeg)),
     )
     held, missing = [], []
     for what, step in steps:

@@ -6,9 +6,10 @@ import pytest
 
 from reconciler.doctor import machine
 from reconciler.doctor.finding import Level
-from reconciler.doctor.machine import check_ffmpeg, check_inspection, check_machine
+from reconciler.doctor.machine import check_ffmpeg, check_inspection, check_machine, confinement
 from reconciler.errors import InspectionError
 from reconciler.outputs.limits import Limits
+from reconciler.outputs.sandbox import Sandbox
 
 
 def program(path: Path, text: str) -> str:
@@ -82,12 +83,27 @@ def test_ffmpeg_that_says_anything_is_cut(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_sample_is_inspected() -> None:
-    (finding,) = check_inspection(Limits())
+    finding, sandbox = check_inspection(Limits())
     assert (finding.level, finding.advice) == (Level.OK, "")
+    assert sandbox.what == "sandbox"
+    assert "nice " in sandbox.detail
+
+
+def test_a_sandbox_without_gaps_is_told() -> None:
+    finding = confinement(Sandbox(("network denied", "files denied"), ()))
+    assert finding.level is Level.OK
+    assert finding.detail == "files are decoded with network denied; files denied"
+
+
+def test_what_a_kernel_refuses_is_a_warning() -> None:
+    finding = confinement(Sandbox(("network denied",), ("files denied (no landlock)",)))
+    assert finding.level is Level.WARNING
+    assert finding.detail.startswith("missing here: files denied (no landlock). Files are decoded")
+    assert "landlock_*" in finding.advice
 
 
 def test_limits_that_no_inspection_fits_in() -> None:
-    (finding,) = check_inspection(Limits(memory_bytes=8 * 2**20))
+    finding, _ = check_inspection(Limits(memory_bytes=8 * 2**20))
     assert finding.level is Level.FAILED
     assert "inspection.memory_limit_bytes" in finding.advice
     assert "pidfd_open" in finding.advice
@@ -101,7 +117,7 @@ def test_a_sound_sample_that_is_called_unsound(monkeypatch: pytest.MonkeyPatch) 
         path.write_bytes(path.read_bytes()[:-200])
 
     monkeypatch.setattr(machine, "_draw", half)
-    (finding,) = check_inspection(Limits())
+    finding, _ = check_inspection(Limits())
     assert finding.level is Level.FAILED
     assert "a sound sample is called unsound" in finding.detail
 
