@@ -1,0 +1,1 @@
+"""A corpus of sound and damaged media files, made by script from a seed; nothing is stored."""
