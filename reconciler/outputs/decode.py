@@ -7,15 +7,19 @@ read from pipes that metadata cannot write to: `-progress` for the frames, frame
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import imageio_ffmpeg
 
 from reconciler.errors import InspectionError
 from reconciler.outputs.child import STDERR, Child, run
+from reconciler.outputs.codecs.decoders import stricter
+from reconciler.outputs.command import Order, command
 from reconciler.outputs.complaints import Complaints
+from reconciler.outputs.content import Content
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.packets import PacketList
@@ -25,6 +29,7 @@ from reconciler.outputs.tags import from_ffmetadata
 from reconciler.outputs.wanted import Wanted
 
 MAX_THUMBNAIL_BYTES = 1024**2
+SEARCH_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +43,58 @@ class Decoded:
     tags: Mapping[str, str]
     thumbnail: bytes | None
     defects: tuple[Defect, ...]
+    #: What the content shows, where it was asked for.
+    warnings: tuple[Defect, ...] = ()
 
 
 def decode(
-    file: int, demuxer: str, limits: Limits, wanted: Wanted, on_progress: OnProgress | None = None
+    file: int,
+    demuxer: str,
+    limits: Limits,
+    wanted: Wanted,
+    on_progress: OnProgress | None = None,
+    *,
+    video: bool = True,
 ) -> Decoded:
     """Decode the open file `file` from end to end with that demuxer and no other.
 
-    Raises InspectionError where ffmpeg cannot be run, or goes beyond a limit.
+    `video` says whether it holds a picture. Raises InspectionError where ffmpeg cannot be run, or
+    goes beyond a limit.
     """
     progress, packets, complaints = _Progress(on_progress), PacketList(), Complaints()
     metadata, picture = Head(limits.max_metadata_bytes), Head(MAX_THUMBNAIL_BYTES)
-    errors = Lines(complaints.take, limit=limits.max_stderr_bytes)
+    errors, content = Lines(complaints.take, limit=limits.max_stderr_bytes), Content()
     sinks: dict[str, Sink] = {
         STDERR: errors,
         "progress": Lines(progress.take),
         "packets": Lines(packets.take),
         "metadata": metadata,
+        **({"payload": packets.payload} if video else {}),
+        **({"thumbnail": picture} if video and wanted.thumbnail else {}),
+        **({"content": Lines(content.take)} if wanted.content else {}),
     }
-    if wanted.thumbnail:
-        sinks["thumbnail"] = picture
     executable = ffmpeg()
-    child = Child(lambda fds: _command(executable, file, demuxer, fds, limits), sinks, file)
-    status = run(child, limits)
+    decoder = stricter(executable, file, demuxer) if video else None
+    order = Order(executable, file, demuxer, video, decoder, limits, wanted)
+    status = run(Child(partial(command, order), sinks, file), limits)
     errors.finish()
     if errors.overflowed:
         complaints.take(b"more complaints than can be read")
     if complaints.starved:
         most = limits.memory_bytes // 1024**2
         raise InspectionError(f"decoding needs more than the {most} MiB of memory it may use")
+    fault = packets.payload.fault
     return Decoded(
         progress.frames,
         packets,
         progress.time_s,
         from_ffmetadata(metadata.data),
         picture.data if picture.data and not picture.overflowed else None,
-        complaints.defects(status),
+        (
+            *complaints.defects(status),
+            *packets.payload.defects(_place(file, fault.head if fault else None)),
+        ),
+        content.warnings(packets.duration_s, packets.sounds, wanted),
     )
 
 
@@ -88,50 +109,24 @@ def ffmpeg() -> str:
         ) from error
 
 
-def _command(
-    executable: str, file: int, demuxer: str, fds: Mapping[str, int], limits: Limits
-) -> list[str]:
-    streams = ["-map", "0:V:0?", "-map", "0:a?"]
-    tags_of = "0:s:0" if demuxer == "ogg" else "0"  # Ogg keeps its tags with the stream
-    return [
-        *(executable, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+warning"),
-        *("-progress", f"pipe:{fds['progress']}", "-stats_period", "0.5"),
-        *("-filter_threads", "1", "-threads", str(limits.threads)),
-        *("-max_pixels", str(limits.max_pixels)),
-        *("-err_detect", "crccheck", "-protocol_whitelist", "fd", "-format_whitelist", demuxer),
-        *("-f", demuxer, "-fd", str(file), "-i", "fd:"),
-        *(*streams, "-fps_mode", "passthrough", "-f", "null", "-"),
-        *(*streams, "-c", "copy", "-copyinkf", "-f", "framecrc", f"pipe:{fds['packets']}"),
-        *("-map_metadata", tags_of, "-f", "ffmetadata", f"pipe:{fds['metadata']}"),
-        *(_thumbnail(fds["thumbnail"], limits.thumbnail_px) if "thumbnail" in fds else ()),
-    ]
+def _place(file: int, head: bytes | None) -> int | None:
+    """Find the byte at which a packet begins; None where its first bytes stand twice, or nowhere.
 
-
-def _thumbnail(fd: int, longest_px: int) -> list[str]:
-    ratio = f"min(1,{longest_px}/max(iw,ih))"
-    fit = f"scale=w='max(2,trunc(iw*{ratio}))':h='max(2,trunc(ih*{ratio}))':out_range=pc"
-    jpeg = [
-        "-threads",
-        "1",
-        "-c:v",
-        "mjpeg",
-        "-q:v",
-        "5",
-        "-strict",
-        "unofficial",
-        "-f",
-        "image2pipe",
-    ]
-    return [
-        "-map",
-        "0:V:0",
-        "-frames:v",
-        "1",
-        "-vf",
-        f"{fit},setsar=1,format=yuv420p",
-        *jpeg,
-        f"pipe:{fd}",
-    ]
+    Containers that cut packets up (ts) keep their first bytes together often enough.
+    """
+    if not head:
+        return None
+    found, at, size = None, 0, os.fstat(file).st_size
+    while at < size:
+        piece = os.pread(file, SEARCH_BYTES + len(head) - 1, at)
+        here = piece.find(head)
+        while here >= 0:
+            if found is not None:
+                return None
+            found = at + here
+            here = piece.find(head, here + 1)
+        at += SEARCH_BYTES
+    return found
 
 
 class _Progress:

@@ -17,8 +17,9 @@ from reconciler.outputs.sniff import HEAD_BYTES, Format, check_extension, sniff
 from reconciler.outputs.still import Still, decode_still
 from reconciler.outputs.wanted import USUAL, Wanted
 
-#: Codecs whose packets are not one picture each: some show nothing, some hold two.
-UNEVEN_CODECS = {"vp8", "mpeg4", "mpeg2video", "mpeg1video", "theora"}
+#: Codecs whose packets are not one picture each: some show nothing, some hold two. Which ones show
+#: nothing is known of those that are checked packet by packet (see `payload`).
+UNEVEN_CODECS = {"mpeg4", "mpeg2video", "mpeg1video", "theora"}
 #: By how much sound may be shorter than declared: decoders drop a frame of it at either end.
 SOUND_SLACK_S = 0.1
 
@@ -66,8 +67,8 @@ def inspect_open(
     if not structure.decodable:
         return seen
     if known.demuxer is not None:
-        wanted = replace(wanted, thumbnail=wanted.thumbnail and structure.has_video)
-        decoded = decode(descriptor, known.demuxer, limits, wanted, on_progress)
+        video = structure.has_video
+        decoded = decode(descriptor, known.demuxer, limits, wanted, on_progress, video=video)
         return _with_decoded(seen, structure, decoded)
     still = decode_still(descriptor, known.pillow or "", limits, wanted, on_progress)
     return _with_still(seen, structure, still)
@@ -93,7 +94,9 @@ def _with_decoded(seen: Inspection, structure: Structure, decoded: Decoded) -> I
         height=packets.height,
         codec=packets.codec,
         tags=decoded.tags,
+        has_audio=packets.sounds > 0,
         thumbnail=decoded.thumbnail,
+        warnings=(*seen.warnings, *decoded.warnings),
         defects=(*seen.defects, *decoded.defects, *_shortfall(structure, decoded, video)),
     )
 
@@ -105,10 +108,11 @@ def _shortfall(structure: Structure, decoded: Decoded, video: bool) -> tuple[Def
         if declared_s is None or heard_s + SOUND_SLACK_S >= declared_s:
             return ()
         return (Defect("duration", f"{heard_s:.2f} of {declared_s:.2f} s of sound"),)
+    packets, hidden = decoded.packets, decoded.packets.payload.hidden
     declared = structure.declared_frames
-    if declared is None and decoded.packets.codec not in UNEVEN_CODECS:
-        declared = decoded.packets.presented
-    return _count(decoded.frames, declared)
+    if declared is None and (hidden is not None or packets.codec not in UNEVEN_CODECS):
+        declared = packets.presented
+    return _count(decoded.frames, None if declared is None else declared - (hidden or 0))
 
 
 def _count(frames: int | None, declared: int | None) -> tuple[Defect, ...]:

@@ -19,6 +19,11 @@ class Wanted:
     #: Warn of a still that is one color, or nearly.
     near_empty: bool = False
 
+    @property
+    def content(self) -> bool:
+        """Whether a decoder's filters are asked to look at the content of a video or a sound."""
+        return self.black or self.silent or self.frozen_s is not None
+
 
 #: What the service wants where nothing else is said.
 USUAL = Wanted()
