@@ -20,6 +20,7 @@ from reconciler.outputs.containers import (
     iso_bmff,
     iso_stills,
     jpeg,
+    mp3,
     mpegts,
     ogg,
     plain,
@@ -65,7 +66,7 @@ MPEGTS = _format("mpegts", "ts m2ts mts m2t trp", mpegts.check, demuxer="mpegts"
 GIF = _format("gif", "gif", gif.check, demuxer="gif")
 WAV = _format("wav", "wav wave", riff_wave.check, demuxer="wav")
 FLAC = _format("flac", "flac", flac.check, demuxer="flac")
-MP3 = _format("mp3", "mp3", plain.check_sound, demuxer="mp3")
+MP3 = _format("mp3", "mp3 mp2 mp1", mp3.check, demuxer="mp3")
 OGG = _format("ogg", "ogg oga ogv opus spx", ogg.check, demuxer="ogg")
 PNG = _format("png", "png apng", png.check, pillow="PNG")
 JPEG = _format("jpeg", "jpg jpeg jpe jfif", jpeg.check, pillow="JPEG")
