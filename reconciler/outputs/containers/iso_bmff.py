@@ -1,45 +1,41 @@
-"""Boxes of mp4, mov and m4a: ISO/IEC 14496-12 (ISO base media file format) and QuickTime.
+"""Mp4, mov and m4a: ISO/IEC 14496-12 (ISO base media file format) and QuickTime.
 
 Checked: the boxes of the top level fill the file exactly (4.2), `moov` and media data are there
-(8.2.1, 8.1.1), no track refers to another file (8.7.2), and every sample table is consistent and
-points into media data (see `iso_samples`). Fragments (8.8) are counted by their `trun` boxes.
+(8.2.1, 8.1.1), no track refers to another file (8.7.2), every sample table is consistent
+(`iso_samples`) and points into media data (`iso_media`), fragments are whole and in order
+(`iso_fragments`, `iso_indexes`), and times are possible (`iso_times`).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reconciler.outputs.containers import iso_times
 from reconciler.outputs.containers.base import Damaged, Source, Structure, broken
-from reconciler.outputs.containers.iso_samples import Edit, SampleTable
+from reconciler.outputs.containers.iso_boxes import Box, children, clock, inside
+from reconciler.outputs.containers.iso_fragments import Fragments, Reader, read_defaults
+from reconciler.outputs.containers.iso_indexes import insist_random_access, insist_segments
+from reconciler.outputs.containers.iso_media import holes, insist_apart, insist_inside
+from reconciler.outputs.containers.iso_tracks import PICTURES, Track, read_track
 from reconciler.outputs.inspection import Defect
 
 #: A moov beyond this is no video's: ten hours at 60 frames per second need half of it.
 MAX_MOOV_BYTES = 64 * 1024**2
-#: Boxes side by side; a fragmented file has two per fragment.
-MAX_BOXES = 200_000
+#: What libavformat writes into the metadata of a movie; see `iso_media.holes`.
+LIBAVFORMAT = b"Lavf"
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """One box: `body` and `end` are offsets into the source."""
+class Movie:
+    """The moov box, read."""
 
-    type: bytes
-    body: int
-    end: int
-
-
-@dataclass(slots=True)
-class Track:
-    """One track of the movie."""
-
-    id: int
-    handler: bytes
-    table: SampleTable
-    edits: tuple[Edit, ...]
-    #: Samples in fragments, beside those of the table.
-    fragment_samples: int = 0
+    tracks: Sequence[Track]
+    #: Ticks that the movie header declares; None where not known.
+    ticks: int | None
+    #: Samples may lie in fragments.
+    fragmented: bool
+    exact_writer: bool
 
 
 def check(source: Source) -> Structure:
@@ -49,19 +45,23 @@ def check(source: Source) -> Structure:
     if b"moov" not in found:
         defects.append(Defect("structure", "moov box missing: cut off, or never finished"))
         return Structure(tuple(defects), decodable=False)
-    if not found & {b"mdat", b"moof"}:
+    if not found & {b"mdat", b"moof"} and not defects:
         defects.append(Defect("structure", "mdat box missing: there is no media data"))
     try:
-        tracks = _tracks(source, next(box for box in boxes if box.type == b"moov"))
-        for moof in (box for box in boxes if box.type == b"moof"):
-            _count_fragment(source, moof, tracks)
-        media = [(box.body, box.end) for box in boxes if box.type == b"mdat"]
-        for track in tracks:
-            track.table.insist_inside(media)
+        movie = _movie(source, next(box for box in boxes if box.type == b"moov"))
     except Damaged as error:
         return Structure((*defects, broken(error)))
-    video = next((track for track in tracks if track.handler == b"vide"), None)
-    declared = _presented(video) if video else None
+    whole = not defects
+    try:
+        _fragments(source, boxes, movie)
+        defects += iso_times.defects(movie.tracks, movie.ticks, movie.fragmented)
+        if whole:  # else what is cut off is said already
+            _indexes(source, boxes)
+            defects += _places(source, boxes, movie)
+    except Damaged as error:
+        defects.append(broken(error))
+    video = next((track for track in movie.tracks if track.handler in PICTURES), None)
+    declared = video.presented if video else None
     return Structure(tuple(defects), has_video=video is not None, declared_frames=declared)
 
 
@@ -75,132 +75,51 @@ def _top_level(source: Source) -> tuple[list[Box], list[Defect]]:
     return boxes, []
 
 
-def children(source: Source, start: int, end: int) -> Iterator[Box]:
-    """Give the boxes between two offsets. Raises Damaged where they do not fill the space."""
-    offset, seen = start, 0
-    while offset < end:
-        seen += 1
-        if seen > MAX_BOXES:
-            raise Damaged(f"more than {MAX_BOXES} boxes side by side")
-        if end - offset < 8:
-            if start and not any(source.read(offset, end - offset)):
-                return  # QuickTime ends some lists with 32 bits of zero
-            raise Damaged(f"{end - offset} bytes of something else at byte {offset}")
-        size, kind = struct.unpack(">I4s", source.read(offset, 8))
-        body = offset + 8
-        if size == 1:
-            (size,) = struct.unpack(">Q", source.read(body, 8))
-            body += 8
-        elif size == 0:
-            size = end - offset  # "to the end of the file": what a killed writer leaves
-        name = kind.decode("ascii", "replace")
-        if not all(0x20 <= byte < 0x7F or byte == 0xA9 for byte in kind):
-            raise Damaged(f"no box at byte {offset}, where one must begin")
-        if size < body - offset:
-            raise Damaged(f"{name} box at byte {offset} has an impossible size")
-        if offset + size > end:
-            raise Damaged(f"{name} box cut off: {end - offset} of {size} bytes")
-        yield Box(kind, body, offset + size)
-        offset += size
-
-
-def _tracks(source: Source, moov: Box) -> list[Track]:
+def _movie(source: Source, moov: Box) -> Movie:
     if moov.end - moov.body > MAX_MOOV_BYTES:
-        raise Damaged(f"moov box of {moov.end - moov.body} bytes, more than any video needs")
-    inside = list(children(source, moov.body, moov.end))
-    header = next((box for box in inside if box.type == b"mvhd"), None)
-    if header is None:
-        raise Damaged("mvhd box missing: no movie header")
-    movie_scale = _timescale(source, header)
-    return [_track(source, box, movie_scale) for box in inside if box.type == b"trak"]
+        size = moov.end - moov.body
+        raise Damaged(f"moov box of {size} bytes, more than any video needs", moov.start)
+    exact = LIBAVFORMAT in moov.read(source)  # and all that is read below comes out of this
+    parts = inside(source, moov)
+    if b"mvhd" not in parts:
+        raise Damaged("mvhd box missing: no movie header", moov.start)
+    scale, ticks = clock(source, parts[b"mvhd"])
+    traks = [box for box in children(source, moov.body, moov.end) if box.type == b"trak"]
+    tracks = [read_track(source, trak, scale) for trak in traks]
+    return Movie(tracks, ticks, b"mvex" in parts, exact)
 
 
-def _track(source: Source, trak: Box, movie_scale: int) -> Track:
-    header = find(source, trak, b"tkhd")
-    media = find(source, trak, b"mdia")
-    handler = find(source, media, b"hdlr")
-    info = find(source, media, b"minf")
-    scale = _timescale(source, find(source, media, b"mdhd"))
-    _insist_own_data(source, info)
-    parts = children(source, *_span(find(source, info, b"stbl")))
-    tables = {box.type: source.read(box.body, box.end - box.body) for box in parts}
-    version = source.read(header.body, 1)[0]
-    (track_id,) = struct.unpack(">I", source.read(header.body + (20 if version else 12), 4))
-    edits = _edits(source, trak, scale, movie_scale)
-    return Track(track_id, source.read(handler.body + 8, 4), SampleTable.parse(tables), edits)
+def _fragments(source: Source, boxes: Sequence[Box], movie: Movie) -> None:
+    moofs = [box for box in boxes if box.type == b"moof"]
+    if not moofs:
+        return
+    parts = inside(source, next(box for box in boxes if box.type == b"moov"))
+    into: dict[int, Fragments] = {track.id: track.fragments for track in movie.tracks}
+    for track in movie.tracks:
+        track.fragments.due = track.table.ticks
+    reader = Reader(source, into, read_defaults(source, parts))
+    for moof in moofs:
+        reader.take(moof)
 
 
-def find(source: Source, parent: Box, kind: bytes) -> Box:
-    """Return the first child of that type. Raises Damaged where there is none."""
-    for box in children(source, parent.body, parent.end):
-        if box.type == kind:
-            return box
-    raise Damaged(f"{kind.decode()} box missing inside {parent.type.decode('ascii', 'replace')}")
+def _indexes(source: Source, boxes: Sequence[Box]) -> None:
+    starts = {box.start for box in boxes} | {source.size}
+    moofs = {box.start for box in boxes if box.type == b"moof"}
+    for box in boxes:
+        if box.type == b"mfra":
+            insist_random_access(source, box, moofs)
+        elif box.type == b"sidx":
+            insist_segments(source, box, starts)
 
 
-def _span(box: Box) -> tuple[int, int]:
-    return box.body, box.end
-
-
-def _timescale(source: Source, box: Box) -> int:
-    """Read the ticks per second out of an mvhd or mdhd box (8.2.2, 8.4.2)."""
-    version = source.read(box.body, 1)[0]
-    (scale,) = struct.unpack(">I", source.read(box.body + (20 if version else 12), 4))
-    if scale == 0:
-        raise Damaged(f"{box.type.decode()} box declares a clock of 0 ticks per second")
-    return int(scale)
-
-
-def _insist_own_data(source: Source, info: Box) -> None:
-    references = find(source, find(source, info, b"dinf"), b"dref")
-    for entry in children(source, references.body + 8, references.end):
-        flags = source.read(entry.body, 4)[3]
-        if not flags & 1:
-            raise Damaged("a track refers to another file for its media data")
-
-
-def _edits(source: Source, trak: Box, scale: int, movie_scale: int) -> tuple[Edit, ...]:
-    """Read the edit list (8.6.6), in ticks of the track. Empty edits present nothing."""
-    try:
-        table = find(source, find(source, trak, b"edts"), b"elst")
-    except Damaged:
-        return ()
-    data = source.read(table.body, table.end - table.body)
-    if len(data) < 8:
-        raise Damaged("elst box is too short to hold its own count")
-    entry = struct.Struct(">QqI" if data[0] else ">IiI")
-    edits = []
-    for duration, media_time, _rate in entry.iter_unpack(_entries(data, entry.size)):
-        ticks = -(-duration * scale // movie_scale)
-        slack = -(-scale // movie_scale)  # the movie's clock is the coarser one
-        if media_time >= 0:
-            edits.append(Edit(media_time, media_time + ticks + slack if duration else None))
-    return tuple(edits)
-
-
-def _entries(data: bytes, size: int) -> bytes:
-    (count,) = struct.unpack_from(">I", data, 4)
-    if 8 + count * size > len(data):
-        raise Damaged(f"edit list declares {count} entries and is too short for them")
-    return data[8 : 8 + count * size]
-
-
-def _count_fragment(source: Source, moof: Box, tracks: list[Track]) -> None:
-    """Add the samples of one movie fragment (8.8.4) to the tracks they belong to."""
-    for fragment in children(source, moof.body, moof.end):
-        if fragment.type != b"traf":
-            continue
-        header = find(source, fragment, b"tfhd")
-        (track_id,) = struct.unpack(">I", source.read(header.body + 4, 4))
-        for run in children(source, fragment.body, fragment.end):
-            if run.type == b"trun":
-                (count,) = struct.unpack(">I", source.read(run.body + 4, 4))
-                for track in tracks:
-                    track.fragment_samples += count if track.id == track_id else 0
-
-
-def _presented(track: Track) -> int | None:
-    if track.fragment_samples:
-        whole = all(edit.end is None for edit in track.edits)
-        return track.table.count + track.fragment_samples if whole else None
-    return track.table.presented(track.edits)
+def _places(source: Source, boxes: Sequence[Box], movie: Movie) -> tuple[Defect, ...]:
+    media = [box for box in boxes if box.type == b"mdat"]
+    extents: list[tuple[int, int]] = []
+    for track in movie.tracks:
+        chunks = list(track.table.extents())
+        insist_inside(chunks, media)
+        insist_inside(track.fragments.extents, media, "fragment")
+        extents += chunks
+        extents += track.fragments.extents
+    insist_apart(extents)
+    return holes(source, extents, media) if movie.exact_writer else ()

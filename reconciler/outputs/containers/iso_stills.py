@@ -6,7 +6,7 @@ a sequence (brand avis) declares its frames in the sample tables that videos hav
 
 from __future__ import annotations
 
-from reconciler.outputs.containers import iso_bmff
+from reconciler.outputs.containers import iso_bmff, iso_boxes
 from reconciler.outputs.containers.base import Damaged, Source, Structure, broken
 from reconciler.outputs.inspection import Defect
 
@@ -16,7 +16,7 @@ def check(source: Source) -> Structure:
     if source.head(12)[8:12] == b"avis":
         return iso_bmff.check(source)
     try:
-        kinds = {box.type for box in iso_bmff.children(source, 0, source.size)}
+        kinds = {box.type for box in iso_boxes.children(source, 0, source.size)}
     except Damaged as error:
         return Structure((broken(error),), has_video=False)
     if b"meta" not in kinds:

@@ -12,7 +12,7 @@ from reconciler.outputs.inspection import Defect
 
 ASSOCIATION_PID, SERVICES_PID = 0, 0x11
 ASSOCIATION, MAP = 0, 2
-#: Types of streams that hold pictures: MPEG-1, -2, -4, H.264, its extensions, H.265, H.266, AVS, VC-1.
+#: Types of streams that hold pictures: MPEG-1 to -4, H.264 to H.266, AVS, VC-1.
 VIDEO_TYPES = {0x01, 0x02, 0x10, 0x1B, 0x1F, 0x20, 0x24, 0x33, 0x42, 0xD1, 0xD2, 0xEA}
 #: Private data, in which AV1 and others travel: not told from sound here.
 PRIVATE_TYPE = 0x06

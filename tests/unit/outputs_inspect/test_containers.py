@@ -15,6 +15,8 @@ import pytest
 
 from reconciler.outputs.containers import base, png
 from reconciler.outputs.containers.base import Source, Structure
+from reconciler.outputs.containers.iso_boxes import Box
+from reconciler.outputs.containers.iso_media import insist_inside
 from reconciler.outputs.containers.iso_samples import Edit, SampleTable
 from reconciler.outputs.decode import ffmpeg
 from reconciler.outputs.sniff import HEAD_BYTES, Format, sniff
@@ -92,7 +94,7 @@ MP4_CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "edits": (
         lambda data: after(data, b"elst", 4, struct.pack(">I", 999)),
-        "edit list declares 999 entries and is too short for them",
+        "elst box declares 999 entries and is too short for them",
     ),
     "size": (
         lambda data: data[:32] + struct.pack(">I", 3) + data[36:],
@@ -136,7 +138,7 @@ def test_an_edit_list_presents_what_begins_inside_it(
 ) -> None:
     """Six samples of ten ticks; the second and third are shown in reversed order."""
     times = {
-        b"stsd": b"",
+        b"stsd": bytes(7) + b"\1",
         b"stts": struct.pack(">IIII", 0, 1, 6, 10),
         b"ctts": struct.pack(">IIIiIiIiIi", 0, 4, 1, 0, 1, 10, 1, -10, 3, 0),
         b"stsz": struct.pack(">III", 0, 100, 6),
@@ -145,11 +147,10 @@ def test_an_edit_list_presents_what_begins_inside_it(
     }
     table = SampleTable.parse(times)
     assert table.presented(edits) == presented
-    table.insist_inside([(900, 1600)])
-    with pytest.raises(base.Damaged, match="chunk 1 lies outside"):
-        table.insist_inside([(900, 1599)])
-    with pytest.raises(base.Damaged, match="chunk 1 lies outside"):
-        table.insist_inside([])
+    insist_inside(table.extents(), [Box(b"mdat", 892, 900, 1600)])
+    for media in ([Box(b"mdat", 892, 900, 1599)], []):
+        with pytest.raises(base.Damaged, match="chunk 1 lies outside"):
+            insist_inside(table.extents(), media)
 
 
 def test_a_matroska_declares_its_rate_and_whether_there_is_a_picture(studio: Studio) -> None:
