@@ -36,7 +36,7 @@ def follow(order: Order, settings: Settings) -> int:
     require_folders(order.given)
     began_s = time.monotonic()
     news: SimpleQueue[News] = SimpleQueue()
-    tally = Tally()
+    tally = Tally(repeats=True)
     report = _report(order)
     with (
         Interrupts(partial(news.put, None)) as interrupts,

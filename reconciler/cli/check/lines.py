@@ -26,12 +26,12 @@ _SHOWN = {
 }
 VERDICT, FRAMES, GAP = 10, 7, 2
 #: Facts of sound files stand in a column of their own where most names leave room for it.
-MOST_NAME = 36
+MOST_NAME, USUAL_NAME = 36, 24
 
 
 def name_width(paths: Sequence[Path]) -> int:
     """The width of the names' column, as far as the first files tell."""
-    return min(max((cell_len(shown_path(path)) for path in paths), default=0), MOST_NAME)
+    return min(max((cell_len(shown_path(path)) for path in paths), default=USUAL_NAME), MOST_NAME)
 
 
 def header() -> Table:

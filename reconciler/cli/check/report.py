@@ -27,14 +27,24 @@ SOUND, UNSOUND, UNREADABLE = 0, 1, 2
 class Tally:
     """How many files of each verdict there were."""
 
+    #: Whether a file may come again: then its last verdict counts.
+    repeats: bool = False
     found: Counter[Found] = field(default_factory=Counter)
     #: Sound files with something to know about them.
     warned: int = 0
+    _last: dict[Path, tuple[Found, bool]] = field(default_factory=dict)
 
     def add(self, checked: Checked) -> None:
-        """One more file."""
+        """One more file, or one again."""
+        warned = checked.found is Found.SOUND and bool(checked.warnings)
+        if self.repeats:
+            before, had_warned = self._last.get(checked.path, (None, False))
+            self._last[checked.path] = (checked.found, warned)
+            self.warned -= had_warned
+            if before is not None:
+                self.found[before] -= 1
         self.found[checked.found] += 1
-        self.warned += checked.found is Found.SOUND and bool(checked.warnings)
+        self.warned += warned
 
     def exit_code(self, *, strict: bool) -> int:
         """The worst of all files: a strict caller takes a doubt for a no."""

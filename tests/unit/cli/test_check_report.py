@@ -55,6 +55,14 @@ def test_the_summary_counts_every_verdict() -> None:
     assert tally().words(1.0) == "0 files in 1.0 s"
 
 
+def test_of_a_file_that_comes_again_the_last_verdict_counts() -> None:
+    made = Tally(repeats=True)
+    for each in (UNSOUND, sound("b.mp4"), WARNED, UNJUDGED, sound()):
+        made.add(each)
+    assert made.words(1.0) == "2 files: 2 sound in 1.0 s"
+    assert made.exit_code(strict=True) == 0
+
+
 def test_what_is_wrong_outranks_what_cannot_be_judged() -> None:
     assert sound(unjudged="no decoder", defects=(CUT,)).found is Found.UNSOUND
 
