@@ -159,6 +159,7 @@ def _by_pattern(head: bytes) -> Format | None:
     tests = (
         ((WEBM if b"webm" in head[:64] else MATROSKA) if head[:4] == _EBML_ID else None),
         (_RIFF.get(head[8:12]) if head[:4] == b"RIFF" else None),
+        (WAV if head[:4] in (b"RF64", b"BW64") and head[8:12] == b"WAVE" else None),
         (MOV if head[4:8] in _QUICKTIME else None),
         (BMP if head[:2] == b"BM" and _bmp_header(head) in _BMP_HEADERS else None),
         (MPEGTS if mpegts.packet_bytes(head) is not None else None),
