@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 simulator = ["aiohttp>=3.9"]
 test = [
     *simulator,
+    "av>=14",
     "hypothesis>=6.100",
     "pytest>=8.0",
     "pytest-timeout>=2.3",

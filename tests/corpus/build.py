@@ -16,7 +16,7 @@ from tests.corpus.names import ODD
 from tests.corpus.pristine import recipes
 from tests.corpus.strangers import strangers
 from tests.corpus.truth import differences, shown
-from tests.corpus.videos import X264, again
+from tests.corpus.videos import again
 
 #: The same recipes with other content: one to work on, one to report on.
 SPLITS = ("work", "report")

@@ -22,7 +22,7 @@ def heard(*options: str) -> Writer:
 
 
 def _recipe(name: str, codec: str, write: Writer, *encoders: str) -> Recipe:
-    return Recipe(name, name.split("-")[0], codec, "audio", write, encoders)
+    return Recipe(name, name.split("-", maxsplit=1)[0], codec, "audio", write, encoders)
 
 
 def sounds() -> Iterator[Recipe]:

@@ -146,7 +146,7 @@ def _png(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def _recipe(name: str, write: Callable[[Path, Draw], int | None], media: str = "image") -> Recipe:
-    extension = name.split("-")[0]
+    extension = name.split("-", maxsplit=1)[0]
     needs = {"gif-ffmpeg": ("gif",), "webp-ffmpeg": ("libwebp_anim",), "png-apng-ffmpeg": ("apng",)}
     return Recipe(name, extension, extension, media, write, needs.get(name, ()))
 

@@ -171,7 +171,7 @@ def cut_by_edit_list(path: Path, draw: Draw) -> int:
 
 
 X264 = video("libx264", "-bf", "3", "-g", "12", quality=True)
-X264_AAC = video("libx264", "-bf", "2", "-shortest", quality=True, audio=AAC)
+X264_AAC = video("libx264", "-bf", "2", quality=True, audio=AAC)
 UNEVEN = "select='not(between(mod(n,7),2,3))'"
 
 
@@ -183,7 +183,7 @@ def videos() -> Iterator[Recipe]:
 
 
 def _recipe(name: str, codec: str, write: Writer, *encoders: str) -> Recipe:
-    return Recipe(name, name.split("-")[0], codec, "video", write, encoders)
+    return Recipe(name, name.split("-", maxsplit=1)[0], codec, "video", write, encoders)
 
 
 def _h264(name: str, write: Writer) -> Recipe:
