@@ -10,6 +10,7 @@ from reconciler.outputs.containers.base import Source, Structure
 from reconciler.outputs.decode import Decoded, decode
 from reconciler.outputs.foreign import Unjudged
 from reconciler.outputs.inspection import Defect, Inspection, Media
+from reconciler.outputs.jpeg_scan import scan
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.paths import open_unchanged
 from reconciler.outputs.progress import OnProgress
@@ -71,6 +72,8 @@ def inspect_open(
         decoded = decode(descriptor, known.demuxer, limits, wanted, on_progress, video=video)
         return _with_decoded(seen, structure, decoded)
     still = decode_still(descriptor, known.pillow or "", limits, wanted, on_progress)
+    if known.pillow == "JPEG" and not (seen.defects or still.defects):
+        still = replace(still, defects=scan(descriptor, limits))
     return _with_still(seen, structure, still)
 
 
