@@ -99,17 +99,18 @@ def _start(child: Child, writers: Mapping[str, int]) -> subprocess.Popen[bytes]:
 
 
 def _limit(pid: int, limits: Limits) -> None:
-    wanted = (
-        (resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5)),
-        (resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes)),
-        (resource.RLIMIT_FSIZE, (0, 0)),
-        (resource.RLIMIT_CORE, (0, 0)),
-    )
+    """Soft and hard at once: at the soft limit of its time ffmpeg would end as if it were done."""
+    wanted = {
+        resource.RLIMIT_CPU: limits.cpu_s,
+        resource.RLIMIT_AS: limits.memory_bytes,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+    }
     with suppress(ProcessLookupError):  # it may have ended already
-        for kind, pair in wanted:
-            _, most = resource.prlimit(pid, kind)
-            hard = pair[1] if most == resource.RLIM_INFINITY else min(pair[1], most)
-            resource.prlimit(pid, kind, (min(pair[0], hard), hard))
+        for kind, limit in wanted.items():
+            _, hard = resource.prlimit(pid, kind)
+            most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.prlimit(pid, kind, (most, most))
 
 
 def _drain(pid: int, sinks: Mapping[int, Sink], wall_s: float) -> bool:
