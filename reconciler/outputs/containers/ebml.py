@@ -1,105 +1,152 @@
-"""Elements of Matroska and WebM: RFC 8794 (EBML) and RFC 9559 (Matroska).
+"""Matroska and WebM: RFC 8794 (EBML) and RFC 9559 (Matroska).
 
-Checked: the Segment and its top-level elements fill the file exactly, there is a Cluster, and the
-writer came back to fill in the size of the Segment where it had meant to.
+Checked: the Segment and its top-level elements fill the file exactly, the writer came back to
+fill in the size of the Segment where it had meant to, checksums fit where there are any (11.3.1;
+libavformat writes one into each top-level element), the indexes point at what they name
+(`ebml_indexes`), blocks fill their Clusters (`ebml_blocks`), and the last of them is as late as
+the duration says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from reconciler.outputs.containers.base import Damaged, Source, Structure, broken, trailing
+from reconciler.outputs.containers.ebml_blocks import CLUSTER, Blocks
+from reconciler.outputs.containers.ebml_elements import (
+    CRC32,
+    VOID,
+    Element,
+    children,
+    element,
+    insist_sum,
+    text,
+)
+from reconciler.outputs.containers.ebml_indexes import insist_cues, insist_seek_head
+from reconciler.outputs.containers.ebml_tracks import Info, Tracks, read_info, read_tracks
 from reconciler.outputs.inspection import Defect
 
-EBML, SEGMENT = 0x1A45DFA3, 0x18538067
-SEEK_HEAD, INFO, TRACKS, CLUSTER = 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1F43B675
+EBML, SEGMENT, DOC_TYPE = 0x1A45DFA3, 0x18538067, 0x4282
+SEEK_HEAD, INFO, TRACKS = 0x114D9B74, 0x1549A966, 0x1654AE6B
 CUES, ATTACHMENTS, CHAPTERS, TAGS = 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367
-VOID, CRC32 = 0xEC, 0xBF
-TOP_LEVEL = {
-    *(SEEK_HEAD, INFO, TRACKS, CLUSTER, CUES, ATTACHMENTS, CHAPTERS, TAGS, VOID, CRC32),
+NAMES = {
+    SEEK_HEAD: "SeekHead",
+    INFO: "Info",
+    TRACKS: "Tracks",
+    CLUSTER: "Cluster",
+    CUES: "Cues",
+    ATTACHMENTS: "Attachments",
+    CHAPTERS: "Chapters",
+    TAGS: "Tags",
+    VOID: "Void",
+    CRC32: "checksum",
 }
-TRACK_ENTRY, TRACK_TYPE, DEFAULT_DURATION = 0xAE, 0x83, 0x23E383
-VIDEO = 1
-#: Children of a Cluster: Timestamp, Position, PrevSize, SimpleBlock, BlockGroup, and two more.
-IN_CLUSTER = {0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0x5854, 0xAF, VOID, CRC32}
-MAX_TRACKS_BYTES = 16 * 1024**2
+#: By how much the last block may be away from the declared duration.
+SLACK_S, SLACK_PART = 2.0, 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One element; `end` is None where its size is unknown, as live writers leave it."""
+@dataclass(slots=True)
+class Seen:
+    """What the walk over the top level found."""
 
-    id: int
-    start: int
-    body: int
-    end: int | None
+    elements: list[Element] = field(default_factory=list)
+    info: Info = field(default_factory=Info)
+    tracks: Tracks = field(default_factory=Tracks)
+    blocks: Blocks | None = None
+    defects: list[Defect] = field(default_factory=list)
+
+    def first(self, kind: int) -> Element | None:
+        """Return the first top-level element of that kind."""
+        return next((each for each in self.elements if each.id == kind), None)
 
 
 def check(source: Source) -> Structure:
-    """Check the elements of a file down to its clusters."""
+    """Check the elements of a file down to its blocks."""
     try:
         segment = _segment(source)
     except Damaged as error:
         return Structure((broken(error),), decodable=False)
-    elements: list[Element] = []
-    defects: list[Defect] = []
     end = source.size if segment.end is None else segment.end
+    seen = Seen()
     try:
-        for element in _top_level(source, segment.body, min(end, source.size)):
-            elements.append(element)
+        for each in _top_level(source, segment.body, min(end, source.size), seen):
+            seen.elements.append(each)
+            _take(source, each, seen)
     except Damaged as error:
-        defects.append(broken(error))
-    if end > source.size and not defects:
+        seen.defects.append(broken(error))
+    if end > source.size and not seen.defects:
         have, want = source.size - segment.body, end - segment.body
-        defects.append(Defect("structure", f"Segment cut off: {have} of {want} bytes"))
-    if CLUSTER not in {element.id for element in elements}:
-        defects.append(Defect("structure", "no Cluster: there is no media data"))
-    if _unfinished(segment, elements):
-        defects.append(Defect("structure", "Segment size missing: its writer never finished it"))
-    video, frame_s = _video(source, elements)
+        words = f"Segment cut off: {have} of {want} bytes"
+        seen.defects.append(Defect("structure", words, offset=source.size))
+    if seen.first(CLUSTER) is None:
+        seen.defects.append(Defect("structure", "no Cluster: there is no media data"))
+    if _unfinished(segment, seen.elements):
+        words = "Segment size missing: its writer never finished it"
+        seen.defects.append(Defect("structure", words))
+    if not seen.defects:
+        seen.defects += _indexes(source, segment, seen)
+        seen.defects += _times(seen)
     ending = trailing(source, end) if segment.end is not None else ()
-    return Structure((*defects, *ending), has_video=video, declared_frame_s=frame_s)
+    video = seen.tracks.video is None or bool(seen.tracks.video)
+    found = (*seen.defects, *ending)
+    return Structure(found, has_video=video, declared_frame_s=seen.tracks.frame_s)
 
 
 def _segment(source: Source) -> Element:
-    header = _element(source, 0)
+    header = element(source, 0)
     if header.id != EBML or header.end is None:
-        raise Damaged("EBML header missing or broken")
-    segment = _element(source, header.end)
+        raise Damaged("EBML header missing or broken", 0)
+    kinds = [text(source, c) for c in children(source, header) if c.id == DOC_TYPE]
+    if kinds not in ([b"matroska"], [b"webm"]):
+        raise Damaged("the header names no type of document: neither matroska nor webm", 0)
+    segment = element(source, header.end)
     if segment.id != SEGMENT:
-        raise Damaged("Segment missing after the EBML header")
+        raise Damaged("Segment missing after the EBML header", header.end)
     return segment
 
 
-def _top_level(source: Source, start: int, end: int) -> Iterator[Element]:
+def _top_level(source: Source, start: int, end: int, seen: Seen) -> Iterator[Element]:
     offset = start
     while offset < end:
-        element = _element(source, offset)
-        if element.id not in TOP_LEVEL:
-            raise Damaged(f"no element at byte {offset}, where one must begin")
-        stop = element.end if element.end is not None else _end_of_live(source, element, end)
-        if stop > end:
-            name = "Cluster" if element.id == CLUSTER else f"element {element.id:X}"
-            raise Damaged(f"{name} cut off: {end - offset} of {stop - offset} bytes")
-        yield element
+        each = element(source, offset)
+        if each.id not in NAMES:
+            raise Damaged(f"no element at byte {offset}, where one must begin", offset)
+        stop = each.end
+        if each.id == CLUSTER and (stop is None or stop <= end):
+            seen.blocks = seen.blocks or Blocks(seen.tracks.numbers, seen.info.tick_s)
+            stop = _cluster(source, each, end, seen)
+        if stop is None or stop > end:
+            size = "?" if stop is None else stop - offset
+            raise Damaged(f"{NAMES[each.id]} cut off: {end - offset} of {size} bytes", offset)
+        yield each
         offset = stop
 
 
-def _end_of_live(source: Source, cluster: Element, end: int) -> int:
-    """Find where a Cluster of unknown size ends: where something begins that it cannot hold."""
-    offset = cluster.body
-    while offset < end:
-        child = _element(source, offset)
-        if child.id not in IN_CLUSTER:
-            return offset
-        if child.end is None or child.end > end:
-            raise Damaged(f"Cluster cut off at byte {offset}, in the middle of a block")
-        offset = child.end
-    return offset
+def _cluster(source: Source, cluster: Element, end: int, seen: Seen) -> int:
+    """Walk a Cluster; what is wrong inside one of known size does not hide those behind it."""
+    blocks = seen.blocks or Blocks(frozenset(), seen.info.tick_s)
+    if cluster.end is None:
+        return blocks.cluster(source, cluster, end)
+    try:
+        insist_sum(source, cluster, "Cluster")
+        blocks.cluster(source, cluster, end)
+    except Damaged as error:
+        if not seen.defects:
+            seen.defects.append(broken(error))
+    return cluster.end
 
 
-def _unfinished(segment: Element, elements: list[Element]) -> bool:
+def _take(source: Source, each: Element, seen: Seen) -> None:
+    if each.id not in (CLUSTER, VOID, CRC32):
+        insist_sum(source, each, NAMES[each.id])
+    if each.id == INFO and each.end is not None:
+        seen.info = read_info(source, each)
+    elif each.id == TRACKS:
+        seen.tracks = read_tracks(source, each)
+
+
+def _unfinished(segment: Element, elements: Sequence[Element]) -> bool:
     """Tell a killed writer from a live one: it had left room for the index, and nothing is there.
 
     Seen with ffmpeg and PyAV: a seekable output begins with Void, which a SeekHead replaces at the
@@ -108,55 +155,38 @@ def _unfinished(segment: Element, elements: list[Element]) -> bool:
     return segment.end is None and bool(elements) and elements[0].id == VOID
 
 
-def _video(source: Source, elements: list[Element]) -> tuple[bool, float | None]:
-    """Return whether there is a video track, and its declared seconds per frame."""
-    tracks = next((element for element in elements if element.id == TRACKS), None)
-    if tracks is None or tracks.end is None or tracks.end - tracks.body > MAX_TRACKS_BYTES:
-        return True, None
+def _indexes(source: Source, segment: Element, seen: Seen) -> list[Defect]:
+    clusters = {each.start for each in seen.elements if each.id == CLUSTER}
     try:
-        for entry in _children(source, tracks):
-            if entry.id != TRACK_ENTRY:
-                continue
-            fields = {child.id: child for child in _children(source, entry)}
-            if _number(source, fields.get(TRACK_TYPE)) == VIDEO:
-                duration_ns = _number(source, fields.get(DEFAULT_DURATION))
-                return True, duration_ns / 1e9 if duration_ns else None
-    except Damaged:
-        return True, None
-    return False, None
+        for each in seen.elements:
+            if each.id == SEEK_HEAD:
+                insist_seek_head(source, each, segment.body)
+            elif each.id == CUES:
+                insist_cues(source, each, segment.body, clusters)
+    except Damaged as error:
+        return [broken(error)]
+    return []
 
 
-def _children(source: Source, parent: Element) -> Iterator[Element]:
-    offset, end = parent.body, parent.end or parent.body
-    while offset < end:
-        child = _element(source, offset)
-        if child.end is None or child.end > end:
-            raise Damaged(f"element {child.id:X} at byte {offset} is larger than its parent")
-        yield child
-        offset = child.end
-
-
-def _number(source: Source, element: Element | None) -> int:
-    if element is None or element.end is None or element.end - element.body > 8:
-        return 0
-    return int.from_bytes(source.read(element.body, element.end - element.body), "big")
-
-
-def _element(source: Source, offset: int) -> Element:
-    """Read the id and the size of an element (RFC 8794, 4 and 5)."""
-    id_length = _length(source, offset, 4)
-    kind = int.from_bytes(source.read(offset, id_length), "big")
-    at = offset + id_length
-    size_length = _length(source, at, 8)
-    size = int.from_bytes(source.read(at, size_length), "big") & ((1 << 7 * size_length) - 1)
-    body = at + size_length
-    unknown = size == (1 << 7 * size_length) - 1
-    return Element(kind, offset, body, None if unknown else body + size)
-
-
-def _length(source: Source, offset: int, most: int) -> int:
-    first = source.read(offset, 1)[0]
-    length = 9 - first.bit_length()
-    if length > most:
-        raise Damaged(f"no element at byte {offset}, where one must begin")
-    return length
+def _times(seen: Seen) -> Iterator[Defect]:
+    blocks = seen.blocks
+    if blocks is None or blocks.first is None:
+        return
+    jump = blocks.jump()
+    if jump is not None:
+        offset, at_s, next_s = jump
+        words = f"time jumps by {(next_s - at_s) / 3600:+.1f} hours at {at_s:.2f} s"
+        yield Defect("structure", words, offset=offset, at_s=round(at_s, 3))
+        return
+    for track in seen.tracks.video or ():
+        times = blocks.times.get(track)
+        if times is not None and times.still and times.count > 2:
+            words = f"all {times.count} frames are at the same time: 0 frames per second"
+            yield Defect("structure", words)
+    declared_s = seen.info.duration_s
+    if declared_s is None:
+        return
+    ends_s = (blocks.latest * blocks.tick_s, (blocks.latest - blocks.first) * blocks.tick_s)
+    if all(abs(declared_s - end_s) > max(SLACK_S, SLACK_PART * declared_s) for end_s in ends_s):
+        words = f"the last block is at {ends_s[0]:.2f} s, the file declares {declared_s:.2f} s"
+        yield Defect("structure", words)

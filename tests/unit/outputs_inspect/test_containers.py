@@ -178,7 +178,7 @@ def test_clusters_of_unknown_size_are_walked(studio: Studio, tmp_path: Path) -> 
 
 
 WEBM_CHANGES: dict[str, tuple[Change, str]] = {
-    "cut": (lambda data: data[:-1], "element 1C53BB6B cut off: "),
+    "cut": (lambda data: data[:-1], "Cues cut off: "),
     "no cluster": (lambda data: data[: data.index(b"\x1f\x43\xb6\x75")], "Segment cut off: "),
     "junk": (
         lambda data: data.replace(b"\x1c\x53\xbb\x6b", b"\x1c\x53\xbb\x6c"),
