@@ -29,7 +29,7 @@ def insist_inside(extents: Iterable[Extent], media: Sequence[Box], what: str = "
     for number, (offset, size) in enumerate(extents, start=1):
         nearest = bisect_right(starts, offset) - 1
         if size and (nearest < 0 or offset + size > ends[nearest]):
-            at = offset if 0 <= offset <= max(ends, default=0) else None  # it may be beyond the file
+            at = offset if 0 <= offset <= max(ends, default=0) else None  # else beyond the file
             raise Damaged(f"{what} {number} lies outside the media data, at byte {offset}", at)
 
 
