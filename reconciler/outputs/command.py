@@ -73,7 +73,8 @@ def _listed(fd: int) -> list[str]:
 
 
 def _payload(fd: int) -> list[str]:
-    return ["-map", "0:V:0", *_COPY, "-f", "data", f"pipe:{fd}"]
+    """Give the bytes of all packets; times only have to rise, or some would be left out."""
+    return ["-map", "0:V:0", *_COPY, "-bsf:v", "setts=ts=N", "-f", "data", f"pipe:{fd}"]
 
 
 def _tags(demuxer: str, fd: int) -> list[str]:

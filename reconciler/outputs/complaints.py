@@ -27,6 +27,12 @@ _HARMLESS = tuple(
         (r"swscaler", r"deprecated pixel format used, make sure you did set range correctly"),
         # avi stores no times: said by our own list of packets
         (r"framecrc", r"Timestamps are unset in a packet for stream \d+\. .*"),
+        # a copy of a part, as cutters make it, has times to decode at that are only guessed; said
+        # by our own list of packets, the decoder needs none
+        (
+            r"vost#1:\d+/copy",
+            r"Non-monotonic DTS; previous: .*|Invalid DTS: .*, replacing by guess",
+        ),
         # said by our own outputs for metadata, which holds no stream, and thumbnail
         (r"out#2/ffmetadata", r"Output file is empty, nothing was encoded"),
         # cover art, which has a track number and no clock

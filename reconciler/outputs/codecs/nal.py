@@ -44,9 +44,12 @@ class Framing:
 
 
 def _framing(packet: bytes) -> int:
+    """Lengths come first: one of 256 to 511 bytes looks like a start code."""
+    if _fills(packet, 4):
+        return 4
     if packet.startswith((_START, b"\0" + _START)):
         return 0
-    return next((size for size in (4, 2, 1) if _fills(packet, size)), 4)
+    return next((size for size in (2, 1) if _fills(packet, size)), 4)
 
 
 def _fills(packet: bytes, size: int) -> bool:
