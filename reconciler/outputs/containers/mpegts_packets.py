@@ -63,6 +63,8 @@ class Walk:
     gaps: Found = field(default_factory=Found)
     short: Found = field(default_factory=Found)
     jumps: Found = field(default_factory=Found)
+    #: PES packets with a time stamp.
+    units: int = 0
 
     def take(self, block: bytes, at: int, stride: int, offset: int) -> None:
         """Take the packets of a block that begins at `offset`; those without sync are passed."""
@@ -161,10 +163,11 @@ class Walk:
             return
         at = 14 if payload[7] & 0x40 and len(payload) >= 19 else 9  # decoding time, if there
         stamp = _stamp(payload[at : at + 5])
-        if stream.stamp is not None:
-            jump = (stamp - stream.stamp + CLOCK_SPAN // 2) % CLOCK_SPAN - CLOCK_SPAN // 2
-            if abs(jump) >= HOURS_S * CLOCK_HZ:
-                hours = jump / CLOCK_HZ / 3600
+        self.units += 1
+        if stream.stamp is not None and _is_jump(stream.stamp, stamp):
+            stamps = [other.stamp for other in self.streams.values() if other.stamp is not None]
+            if all(_is_jump(before, stamp) for before in stamps):  # else another stream went on
+                hours = _apart(stream.stamp, stamp) / CLOCK_HZ / 3600
                 self.jumps.add(offset, f"time jumps by {hours:+.1f} hours at byte {offset}")
         stream.stamp = stamp
 
@@ -180,9 +183,19 @@ class Walk:
 
     def defects(self) -> tuple[Defect, ...]:
         """Return what was found, one defect for each kind."""
-        kinds = (self.errors, self.gaps, self.short, self.jumps)
+        regular = 2 * self.jumps.count >= self.units  # one picture an hour, all along
+        kinds = (self.errors, self.gaps, self.short, Found() if regular else self.jumps)
         found = tuple(defect for kind in kinds for defect in kind.defects())
         return (*found, *self.tables.defects())
+
+
+def _apart(before: int, after: int) -> int:
+    """Return the ticks from one stamp to another, the shorter way round."""
+    return (after - before + CLOCK_SPAN // 2) % CLOCK_SPAN - CLOCK_SPAN // 2
+
+
+def _is_jump(before: int, after: int) -> bool:
+    return abs(_apart(before, after)) >= HOURS_S * CLOCK_HZ
 
 
 def _stamp(data: bytes) -> int:

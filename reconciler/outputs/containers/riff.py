@@ -13,7 +13,8 @@ from reconciler.outputs.containers.base import Damaged, Source
 
 #: What a writer to a pipe leaves as size, since it cannot come back to fill it in.
 STREAMED = 0xFFFFFFFF
-MAX_CHUNKS = 1_000_000
+#: A chunk per picture and many of sound between two: hours of them.
+MAX_CHUNKS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def form(source: Source, offset: int = 0) -> Chunk:
     kind = source.read(offset + 8, 4)
     end = source.size if size == STREAMED else offset + 8 + size
     if end > source.size:
-        raise Damaged(f"RIFF cut off: {source.size - offset} of {8 + size} bytes")
+        raise Damaged(f"RIFF cut off: {source.size - offset} of {8 + size} bytes", offset)
     return Chunk(kind, offset + 12, end)
 
 
@@ -45,7 +46,7 @@ def chunks(source: Source, start: int, end: int) -> Iterator[Chunk]:
         stop = end if size == STREAMED else offset + 8 + size
         if stop > end:
             name = kind.decode("ascii", "replace")
-            raise Damaged(f"{name!r} chunk cut off: {end - offset} of {8 + size} bytes")
+            raise Damaged(f"{name!r} chunk cut off: {end - offset} of {8 + size} bytes", offset)
         yield Chunk(kind, offset + 8, stop)
         offset = stop + (stop - offset) % 2
     raise Damaged(f"more than {MAX_CHUNKS} chunks side by side")
