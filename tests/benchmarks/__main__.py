@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--quick] [--comfyui VERSION]`: measures and prints the tables."""
+"""`python -m tests.benchmarks [verdicts|reactions] [--quick]`: measures and prints the tables."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from rich.console import Console
 
 from reconciler.store import open_store
 from reconciler.store.embedded import ensure_running, stop
-from tests.benchmarks import contenders, loads, report
+from tests.benchmarks import contenders, loads, report, verdicts
 from tests.benchmarks.measure import Place, measure
 
 
 def main() -> None:
-    """Measures ours one load after the other, then the poller under all of them at once."""
+    """Measures reactions and load: ours one by one, then the poller; then the verdicts."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parts = ("all", "verdicts", "reactions")
+    parser.add_argument("part", nargs="?", choices=parts, default="all")
     parser.add_argument("--quick", action="store_true", help="fewer ends; under 90 s")
     parser.add_argument("--comfyui", default="0.33.0", help="which version is simulated")
     given = parser.parse_args()
@@ -35,7 +37,15 @@ def main() -> None:
     console = Console(width=max(100, Console().width))
     began_s = time.monotonic()
     console.print(_machine(given.comfyui))
-    with _laboratory(given.comfyui) as laboratory:
+    if given.part != "verdicts":
+        _reactions(console, plan, given.comfyui)
+    if given.part != "reactions":
+        verdicts.run(console, quick=given.quick)
+    console.print(f"{time.monotonic() - began_s:.0f} s; {_load_average()}")
+
+
+def _reactions(console: Console, plan: loads.Plan, comfyui_version: str) -> None:
+    with _laboratory(comfyui_version) as laboratory:
         ours = [measure(contenders.reconciler, load, laboratory.place()) for load in plan.ours]
         report.show_costs(console, ours)
         # It mostly sleeps, so that three of them do not get in each other's way.
@@ -46,7 +56,6 @@ def main() -> None:
             ]
             polled = [each.result() for each in begun]
     report.show(console, [each for each in ours if each.reactions], polled)
-    console.print(f"{time.monotonic() - began_s:.0f} s; {_load_average()}")
 
 
 class _Laboratory:

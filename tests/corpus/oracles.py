@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.corpus.cases import Case
 from tests.corpus.ffmpeg import executable
-from tests.corpus.pyav import complaints
+from tests.corpus.pyav import look
 from tests.corpus.truth import PILLOW, shown
 
 STRICT = ("-err_detect", "crccheck+bitstream+buffer+careful+explode")
@@ -57,4 +57,4 @@ def _by_pillow(path: Path, extension: str) -> bool:
 
 
 def _by_pyav(path: Path, extension: str) -> bool:
-    return bool(complaints(path))
+    return bool(look(path)[0])
