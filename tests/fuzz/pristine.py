@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ RECIPES = {
     "hevc.mp4": f"{VIDEO} -c:v libx265 -x265-params log-level=none:pools=none -tag:v hvc1",
     "av1.mp4": f"{VIDEO} -c:v libsvtav1 -preset 12 -svtav1-params lp=1",
     "pcm.mov": f"{BOTH} -c:v mjpeg -pix_fmt yuvj420p -c:a pcm_s16le",
+    "prores.mov": f"{VIDEO} -c:v prores_ks",
     "sound.m4a": f"{SOUND} -c:a aac",
     "h264.mkv": f"{BOTH} {H264} -c:a libopus",
     "live.mkv": f"{VIDEO} {H264} -live 1",
@@ -70,7 +70,19 @@ DRAWN: dict[str, Callable[[Path], None]] = {
     "still.tiff": _still(),
 }
 
-NAMES = tuple(sorted([*RECIPES, *DRAWN]))
+#: Coded pictures alone: the codec, and the file that they are taken from.
+CODED = {
+    "h264.packets": "h264.mp4",
+    "h264-codes.packets": "h264.ts",
+    "hevc.packets": "hevc.mp4",
+    "av1.packets": "av1.mp4",
+    "vp8.packets": "vp8.webm",
+    "mjpeg.packets": "pcm.mov",
+    "prores.packets": "prores.mov",
+}
+
+FILES = tuple(sorted([*RECIPES, *DRAWN]))
+NAMES = (*FILES, *CODED)
 
 
 def make(folder: Path, name: str) -> Path:
@@ -78,13 +90,24 @@ def make(folder: Path, name: str) -> Path:
     path = folder / name
     if path.exists():
         return path
-    if name in DRAWN:
+    if name in CODED:
+        path.write_bytes(_packets(make(folder, CODED[name])))
+    elif name in DRAWN:
         DRAWN[name](path)
     else:
         run(*RECIPES[name].split(), *SAME.split(), path)
     return path
 
 
-def avif() -> bytes:
-    """What begins as a picture in boxes, and holds none."""
-    return struct.pack(">I4s4sI4s", 20, b"ftyp", b"avif", 0, b"mif1")
+def _packets(path: Path) -> bytes:
+    """The packets of a file's picture, each behind its length in four bytes."""
+    copy = ("-i", path, "-map", "0:v", "-c", "copy", "-f")
+    listed = run(*copy, "framecrc", "pipe:1").stdout.decode().splitlines()
+    data = run(*copy, "data", "pipe:1").stdout
+    out, at = bytearray(), 0
+    for line in (line for line in listed if not line.startswith("#")):
+        size = int(line.split(",")[4])
+        out += size.to_bytes(4, "big") + data[at : at + size]
+        at += size
+    assert at == len(data)
+    return bytes(out)

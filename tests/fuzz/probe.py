@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from reconciler.outputs.codecs.base import Illegal
+from reconciler.outputs.codecs.table import check_of
 from reconciler.outputs.containers.base import STEP_BYTES, Source, Structure
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.sniff import HEAD_BYTES, check_extension, sniff
@@ -20,6 +22,8 @@ FREE_READS, FREE_BYTES = 2_000, 4 * 1024**2
 #: Processor time of one file that nobody needs for kilobytes: it hangs, or works for nothing.
 CPU_S = 10.0
 MOST_DEFECTS, MOST_WORDS = 1_000, 2_000
+#: In the name of what is no file but packets, and how much of each is worth a change.
+PACKETS, HEADER_BYTES = ".packets", 48
 
 
 class Hang(BaseException):
@@ -53,29 +57,60 @@ class Counting(Source):
         assert self._bytes <= FREE_BYTES + TIMES_READ * self.size, "the same bytes too often"
 
 
-def probe(data: bytes, name: str = "mutant") -> Counting:
-    """Recognise and check a file. Raises whatever these raise, AssertionError, and Hang."""
+def probe(data: bytes, name: str = "mutant") -> list[tuple[int, int]]:
+    """Recognise and check a file, or the packets of a codec, and give where it was read.
+
+    Raises whatever the checks raise, AssertionError, and Hang.
+    """
+    if PACKETS in name:
+        return _probe_packets(data, name.split(PACKETS, maxsplit=1)[0].split("-", maxsplit=1)[0])
+    return _probe_file(data, name)
+
+
+def _probe_file(data: bytes, name: str) -> list[tuple[int, int]]:
     with _held(data) as descriptor, _cpu_limit():
         source = Counting(descriptor, len(data))
         known = sniff(source.head(HEAD_BYTES))
         if isinstance(known, Defect):
-            _insist([known], len(data))
-            return source
+            _insist([known])
+            return source.made
         check_extension(name, known)
         structure = known.check(source)
-    _insist(structure.defects, len(data))
+    _insist(structure.defects)
     _insist_numbers(structure)
-    return source
+    return source.made
 
 
-def _insist(defects: object, size: int) -> None:
+def _probe_packets(data: bytes, codec: str) -> list[tuple[int, int]]:
+    """A codec's check sees all packets of a stream, also behind one that is broken."""
+    check = check_of(codec)
+    assert check is not None, f"no check of {codec}"
+    made, at = [], 0
+    with _cpu_limit():
+        while at < len(data):
+            size = int.from_bytes(data[at : at + 4], "big")
+            packet = data[at + 4 : at + 4 + size]
+            made.append((at, HEADER_BYTES))
+            at += 4 + size
+            try:
+                shown = check(packet)
+            except Illegal as error:
+                assert str(error)
+                assert 0 <= error.at <= len(packet), f"at byte {error.at} of {len(packet)}"
+            else:
+                assert shown >= 0
+    return made
+
+
+def _insist(defects: object) -> None:
     assert isinstance(defects, list | tuple)
     assert len(defects) <= MOST_DEFECTS, f"{len(defects)} defects"
     for defect in defects:
         assert isinstance(defect, Defect)
         assert defect.kind and defect.detail
         assert len(defect.detail) <= MOST_WORDS, f"{len(defect.detail)} characters of a detail"
-        assert defect.offset is None or 0 <= defect.offset <= size, f"at byte {defect.offset}"
+        # It may lie beyond the end: where a file says that something of it is.
+        assert defect.offset is None or 0 <= defect.offset < 1 << 64, f"at byte {defect.offset}"
         json.dumps((defect.detail, defect.offset, defect.at_s), allow_nan=False)
 
 

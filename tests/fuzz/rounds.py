@@ -41,7 +41,7 @@ def load(folder: Path, names: Iterable[str]) -> list[Pristine]:
     loaded = []
     for name in names:
         data = (folder / name).read_bytes()
-        reads = set(probe(data, name).made)
+        reads = set(probe(data, name))
         if len(reads) < FEW_READS:  # it reads on and on, or not at all: no header is told
             reads |= {(part * len(data) // PARTS, 64) for part in range(PARTS)}
         loaded.append(Pristine(name, data, tuple(sorted(reads))))

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.outputs.codecs.table import check_of
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.sniff import HEAD_BYTES, sniff
 from tests.fuzz import rounds
 from tests.fuzz.mutate import mutant, with_checksums
-from tests.fuzz.pristine import NAMES, make
+from tests.fuzz.pristine import CODED, FILES, NAMES, make
 from tests.fuzz.probe import Counting, Hang, probe
 from tests.fuzz.rounds import Failure, load, run
 
@@ -28,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FILES)
 def test_a_pristine_file_is_sound(folder: Path, name: str) -> None:
     data = (folder / name).read_bytes()
     known = sniff(data[:HEAD_BYTES])
@@ -37,6 +38,18 @@ def test_a_pristine_file_is_sound(folder: Path, name: str) -> None:
         structure = known.check(Counting(file.fileno(), len(data)))
     assert structure.defects == ()
     assert structure.decodable
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_pristine_pictures_are_legal(folder: Path, name: str) -> None:
+    data, at, shown = (folder / name).read_bytes(), 0, 0
+    check = check_of(name.split(".", maxsplit=1)[0].split("-", maxsplit=1)[0])
+    assert check is not None
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        shown += check(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    assert shown == 6
 
 
 @pytest.mark.parametrize("ending", sorted({name.rpartition(".")[2] for name in NAMES}))

@@ -77,8 +77,10 @@ def _by_code(packet: bytes) -> Iterator[Unit]:
     while at >= 0:
         following = packet.find(_START, at + 3)
         end = following if following >= 0 else len(packet)
-        if end > at + 3:
-            yield Unit(packet[at + 3 : end].rstrip(b"\0"), at + 3)
+        if data := packet[at + 3 : end].rstrip(b"\0"):
+            yield Unit(data, at + 3)
+        elif end - at - 3 >= MAX_TRAILING_ZEROS:
+            raise Illegal("a NAL unit that is nothing but zeros", at + 3)
         at = following
 
 

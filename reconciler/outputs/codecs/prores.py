@@ -37,7 +37,7 @@ def _look(packet: bytes) -> int:
 
 def _picture(packet: bytes, at: int, end: int) -> int:
     if at + _PICTURE.size > end:
-        raise Illegal("a picture's header lies behind the end of the frame", at)
+        raise Illegal("a picture's header lies behind the end of the frame", min(at, end))
     bits, size, slices, _ = _PICTURE.unpack_from(packet, at)
     table = at + (bits >> 3)
     if at + size > end or table + 2 * slices > at + size:
