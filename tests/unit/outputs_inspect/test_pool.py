@@ -33,11 +33,14 @@ from .conftest import FRAMES
 
 Studio = Callable[[str], Path]
 MIB = 1024**2
+#: By what a worker is known among processes.
+WORKER = "from reconciler.outputs import worker"
 
 
 def workers() -> list[psutil.Process]:
-    """The workers of this process that live."""
-    return psutil.Process().children()
+    """The workers of this process that live; other tests may have left other children."""
+    children = psutil.Process().children()
+    return [child for child in children if any(WORKER in word for word in child.cmdline())]
 
 
 def gone(pid: int) -> bool:
@@ -51,10 +54,11 @@ def gone(pid: int) -> bool:
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """No test of this module may leave a child, alive or as a zombie, or a descriptor."""
+    children = set(psutil.Process().children(recursive=True))
     descriptors = len(os.listdir("/proc/self/fd"))
     yield
-    assert psutil.Process().children(recursive=True) == []
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert set(psutil.Process().children(recursive=True)) <= children
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 @pytest.fixture
@@ -285,6 +289,7 @@ READY = (
         ('say(b\'{"failed": "a\\\\nb"}\'); time.sleep(60)', r"^a\\nb$"),
         ("sys.exit('these are my words')", r"exit status 1\): these are my words"),
         ("while True: say(b'{\"progress\": 7}')", "longer than 1 s"),
+        ("import os; os.kill(os.getpid(), 24)", "by its limit of 900 s of processor time"),
     ],
 )
 def test_a_worker_that_was_taken_over_is_not_believed(
@@ -296,6 +301,21 @@ def test_a_worker_that_was_taken_over_is_not_believed(
         pytest.raises(InspectionError, match=words),
     ):
         pool.inspect(gallery / "still.png")
+
+
+def test_a_worker_has_so_much_processor_time_from_now_on() -> None:
+    text = (
+        "import resource, time; from reconciler.outputs.worker import _allow_cpu\n"
+        "while time.process_time() < 1.2: pass\n"
+        "_allow_cpu(1)\n"
+        "print(resource.getrlimit(resource.RLIMIT_CPU)[0], flush=True)\n"
+        "while True: pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=_importable(), stdout=subprocess.PIPE, check=False
+    )
+    assert done.returncode == -signal.SIGXCPU
+    assert int(done.stdout) == 3
 
 
 def test_a_worker_that_cannot_start_says_why(
