@@ -5,20 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import av.logging
 
 STRICT = {"err_detect": "crccheck+bitstream+buffer+careful+explode"}
 
 
 def look(path: Path) -> tuple[str, int | None]:
-    """Decode everything: what PyAV raised or flagged, empty where nothing, and the pictures."""
+    """Decode everything: what PyAV raised, flagged or logged, and how many pictures it gave.
+
+    The words are empty where it had nothing to say; the pictures None where there were none.
+    """
     seen = _Seen()
-    try:
-        with av.open(str(path), options=STRICT, metadata_errors="replace") as opened:
-            _decode(opened, seen)
-    except (av.error.FFmpegError, ValueError, IndexError) as error:
-        seen.words = f"{type(error).__name__}: {error}"
-    if not seen.words and not seen.frames:
-        seen.words = "nothing decoded"
+    av.logging.set_level(av.logging.ERROR)
+    with av.logging.Capture(local=False) as logged:
+        try:
+            with av.open(str(path), options=STRICT, metadata_errors="replace") as opened:
+                _decode(opened, seen)
+        except (av.error.FFmpegError, ValueError, IndexError) as error:
+            seen.words = f"{type(error).__name__}: {error}"
+    av.logging.set_level(None)
+    if not seen.words:
+        seen.words = _unsaid(seen, [message for _, _, message in logged])
     return seen.words, seen.pictures or None
 
 
@@ -26,6 +33,16 @@ class _Seen:
     words = ""
     frames = 0
     pictures = 0
+    #: What the container declares of its first video; 0 where it does not.
+    declared = 0
+
+
+def _unsaid(seen: _Seen, logged: list[str]) -> str:
+    if not seen.frames:
+        return "nothing decoded"
+    if seen.declared not in (0, seen.pictures):
+        return f"{seen.pictures} of {seen.declared} frames"
+    return logged[0] if logged else ""
 
 
 def _decode(opened: av.container.InputContainer, seen: _Seen) -> None:
@@ -33,6 +50,8 @@ def _decode(opened: av.container.InputContainer, seen: _Seen) -> None:
         if stream.codec_context is not None:
             stream.codec_context.options = STRICT
     covers = {each.index for each in opened.streams.video if _is_cover(each)}
+    films = [each for each in opened.streams.video if each.index not in covers]
+    seen.declared = films[0].frames if films else 0
     for packet in opened.demux():
         if packet.is_corrupt:
             seen.words = f"corrupt packet at {packet.pos}"
