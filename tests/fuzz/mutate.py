@@ -16,6 +16,7 @@ from dataclasses import dataclass
 EXTREMES = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 WIDE = (*EXTREMES, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 FORMATS = {1: "B", 2: "H", 4: "I", 8: "Q"}
+MULTIPLIED_BYTES = 128 * 1024
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -75,6 +76,13 @@ def _double(data: bytes, pristine: Pristine, others: object, draw: random.Random
     return data[:end] + data[begin:end] * draw.choice((1, 1, 2, 9)) + data[end:]
 
 
+def _multiply(data: bytes, pristine: Pristine, others: object, draw: random.Random) -> bytes:
+    """A chunk again and again: work that grows faster than the file shows."""
+    begin, end = _chunk(pristine, draw)
+    times = MULTIPLIED_BYTES // max(end - begin, 1)
+    return data[:end] + data[begin:end] * times + data[end:]
+
+
 def _delete(data: bytes, pristine: Pristine, others: object, draw: random.Random) -> bytes:
     begin, end = _chunk(pristine, draw)
     return data[:begin] + data[end:]
@@ -108,7 +116,7 @@ def _insert(data: bytes, pristine: Pristine, others: object, draw: random.Random
 
 CHANGES: tuple[Change, ...] = (
     *(_flip, _flip, _length, _length, _length, _cut),
-    *(_double, _delete, _swap, _splice, _blank, _insert),
+    *(_double, _delete, _swap, _splice, _blank, _insert, _multiply),
 )
 
 

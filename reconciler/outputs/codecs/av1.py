@@ -43,4 +43,4 @@ def _size(packet: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << 7 * count
         if not byte & 0x80:
             return value, at + count + 1
-    raise Illegal("the size of an OBU does not end", at)
+    raise Illegal("the size of an OBU does not end", min(at, len(packet)))

@@ -38,7 +38,7 @@ def _tag(packet: bytes, started: bool) -> bool:
     if tag >> 1 & 7 > LAST_VERSION:
         raise Illegal(f"a frame of version {tag >> 1 & 7}, which does not exist", 0)
     if key and packet[TAG_BYTES : TAG_BYTES + 3] != START_CODE:
-        raise Illegal("a key frame without its start code", TAG_BYTES)
+        raise Illegal("a key frame without its start code", min(TAG_BYTES, len(packet)))
     room = len(packet) - (KEY_BYTES if key else TAG_BYTES)
     if tag >> 5 > room:
         raise Illegal(f"a first partition of {tag >> 5} bytes where {room} are left", 0)
