@@ -38,6 +38,9 @@ RECIPES = {
     "sound.wav": SOUND,
     "sound.flac": SOUND,
     "sound.mp3": SOUND,
+    "tagged.mp3": f"{SOUND} -q:a 4 -metadata title=a -write_id3v1 1",
+    "alpha.webm": f"{VIDEO} -c:v libvpx-vp9 -cpu-used 8 -pix_fmt yuva420p -auto-alt-ref 0",
+    "hevc.ts": f"{VIDEO} -c:v libx265 -x265-params log-level=none:pools=none",
     "sound.opus": f"{SOUND} -c:a libopus",
     "sound.ogg": f"{SOUND} -c:a libvorbis",
 }
@@ -66,6 +69,8 @@ DRAWN: dict[str, Callable[[Path], None]] = {
     "still.webp": _still(quality=80),
     "lossless.webp": _still(lossless=True),
     "moving.webp": _moving(duration=100),
+    "moving.avif": _moving(duration=100),
+    "still.avif": _still(),
     "still.bmp": _still(),
     "still.tiff": _still(),
 }

@@ -13,7 +13,7 @@ from reconciler.outputs.codecs.base import Illegal
 from reconciler.outputs.codecs.table import check_of
 from reconciler.outputs.containers.base import STEP_BYTES, Source, Structure
 from reconciler.outputs.inspection import Defect
-from reconciler.outputs.sniff import HEAD_BYTES, check_extension, sniff
+from reconciler.outputs.sniff import HEAD_BYTES, Format, check_extension, sniff
 
 #: A check may read each byte so many times, and make so many reads for each byte: of headers that
 #: overlap, or are looked at by several parts. A loop that does not advance makes far more.
@@ -71,8 +71,8 @@ def _probe_file(data: bytes, name: str) -> list[tuple[int, int]]:
     with _held(data) as descriptor, _cpu_limit():
         source = Counting(descriptor, len(data))
         known = sniff(source.head(HEAD_BYTES))
-        if isinstance(known, Defect):
-            _insist([known])
+        if not isinstance(known, Format):
+            _insist([known] if isinstance(known, Defect) else [])
             return source.made
         check_extension(name, known)
         structure = known.check(source)
