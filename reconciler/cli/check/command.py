@@ -48,7 +48,7 @@ def check(
     ] = None,
     duration: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="SECONDS", help="Duration of each video."),
+        typer.Option(min=0.0, metavar="SECONDS", help="Duration of each video or sound."),
     ] = None,
     size: Annotated[
         str | None,
