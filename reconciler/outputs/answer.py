@@ -1,4 +1,4 @@
-"""A worker's answer: an inspection as it is sent, and what of it is believed.
+"""A worker's answer: what of it is believed.
 
 The worker has held an untrusted file, which may have taken it over. So its answer has to have the
 right form, its words are escaped again, and what identifies the file is never taken from it.
@@ -25,15 +25,6 @@ _JPEG = b"\xff\xd8\xff"
 
 _INSPECTION = TypeAdapter(Inspection)
 _PROGRESS = TypeAdapter(Progress)
-
-
-def pack(inspection: Inspection) -> Message:
-    """Give the message that holds an inspection."""
-    picture = inspection.thumbnail
-    return {
-        "inspection": to_json(inspection),
-        "thumbnail": picture and base64.b64encode(picture).decode("ascii"),
-    }
 
 
 def unpack(message: Message, file: Inspection) -> Inspection:

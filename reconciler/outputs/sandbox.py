@@ -62,7 +62,10 @@ def confine(limits: Limits, ffmpeg: Path | None) -> Sandbox:
 
 def _stand_back(nice: int) -> str:
     os.nice(nice)
-    psutil.Process().ionice(psutil.IOPRIO_CLASS_BE, 7)
+    try:
+        psutil.Process().ionice(psutil.IOPRIO_CLASS_BE, 7)
+    except psutil.Error as error:
+        raise OSError(f"of the disk: {error}") from error
     return f"nice {os.nice(0)}"
 
 

@@ -6,6 +6,7 @@ itself, and dies with the process that started it.
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import math
 import os
@@ -22,9 +23,9 @@ from PIL import Image
 
 from reconciler.errors import InspectionError
 from reconciler.outputs import wire
-from reconciler.outputs.answer import pack
 from reconciler.outputs.decode import ffmpeg
 from reconciler.outputs.inspect import inspect_open
+from reconciler.outputs.inspection import Inspection, to_json
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.progress import Progress
 from reconciler.outputs.sandbox import confine
@@ -84,6 +85,15 @@ def _inspect(line: socket.socket, request: wire.Message, file: int, limits: Limi
         return {"failed": f"inspection needs more than the {most} MiB it may use"}
     except Exception as error:  # a mistake of ours: nothing is said about the file
         return {"failed": f"the inspection broke off: {type(error).__name__}: {error}"}
+
+
+def pack(inspection: Inspection) -> wire.Message:
+    """Give the message that holds an inspection. Its other side is `answer.unpack`."""
+    picture = inspection.thumbnail
+    return {
+        "inspection": to_json(inspection),
+        "thumbnail": picture and base64.b64encode(picture).decode("ascii"),
+    }
 
 
 def _allow_cpu(seconds: int) -> None:

@@ -49,6 +49,8 @@ class WorkerProcess:
 
     def __init__(self, limits: Limits) -> None:
         """Start it. Raises InspectionError where that fails."""
+        if sys.platform != "linux":
+            raise InspectionError("files can be inspected on Linux alone: docs/install.md has how")
         self.sandbox = Sandbox()
         #: Files that it was given so far.
         self.files = 0
@@ -75,7 +77,7 @@ class WorkerProcess:
         variables = environment()
         with suppress(InspectionError):
             variables["IMAGEIO_FFMPEG_EXE"] = ffmpeg()
-        python = [sys.executable, "-P", "-B", "-W", "ignore", "-c", _START]
+        python = [sys.executable, "-P", "-W", "ignore", "-c", _START]
         return subprocess.Popen(
             [*python, str(line), str(lifeline), *path],
             stdin=subprocess.DEVNULL,

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from reconciler.errors import InspectionError
-from reconciler.outputs.answer import MAX_DEFECTS, pack, progress_of, unpack
+from reconciler.outputs.answer import MAX_DEFECTS, progress_of, unpack
 from reconciler.outputs.inspection import Defect, Inspection
 from reconciler.outputs.progress import Progress
+from reconciler.outputs.worker import pack
 
 FILE = Inspection(Path("/out/a.mp4"), "unknown", size_bytes=10, mtime_ns=20, inode=30)
 SEEN = replace(

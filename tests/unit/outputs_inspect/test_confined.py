@@ -166,15 +166,19 @@ def test_an_old_kernel_is_told_and_does_not_stop_the_rest() -> None:
         "from reconciler.outputs import landlock, seccomp\n"
         "landlock.version = lambda: 0\n"
         "def deny(): raise OSError(38, 'Function not implemented')\n"
+        "import psutil\n"
+        "def busy(*_): raise psutil.AccessDenied(1)\n"
+        "psutil.Process.ionice = busy\n"
         "seccomp.deny_sockets = deny\n"
         f"{PROLOGUE}\nimport reconciler.outputs.sandbox as box\n"
         "box._leave_namespaces = lambda ffmpeg: deny()\n"
         f"{CONFINE}\nprint(*seen.missing, sep='|')"
     )
     missing = " ".join(program(text)).split("|")
-    assert len(missing) == 2
-    assert missing[0].startswith("network denied (an empty namespace: Function not implemented")
-    assert missing[1] == "all other files denied (this kernel has no landlock)"
+    assert len(missing) == 3
+    assert missing[0].startswith("low priority (of the disk: ")
+    assert missing[1].startswith("network denied (an empty namespace: Function not implemented")
+    assert missing[2] == "all other files denied (this kernel has no landlock)"
 
 
 @pytest.mark.parametrize(

@@ -336,3 +336,11 @@ def test_no_python_is_told(monkeypatch: pytest.MonkeyPatch, gallery: Path) -> No
         pytest.raises(InspectionError, match="cannot be started"),
     ):
         pool.inspect(gallery / "still.png")
+
+
+def test_elsewhere_than_on_linux_it_is_said(monkeypatch: pytest.MonkeyPatch, gallery: Path) -> None:
+    with closing(Inspectors(1, Limits())) as pool:
+        monkeypatch.setattr(sys, "platform", "darwin")
+        with pytest.raises(InspectionError, match="on Linux alone"):
+            pool.inspect(gallery / "still.png")
+        monkeypatch.undo()
