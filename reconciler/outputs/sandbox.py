@@ -47,8 +47,8 @@ def confine(limits: Limits, ffmpeg: Path | None) -> Sandbox:
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
         ("low priority", lambda: _stand_back(limits.nice)),
         ("limits of memory and files", lambda: _limit(limits)),
-        ("new privileges denied", _renounce),
-        ("network denied", lambda: _leave_network(ffmpeg)),
+        ("privileges given up", lambda: _renounce(ffmpeg)),
+        ("network denied", _leave_network),
         ("all other files denied", lambda: _leave_files(ffmpeg)),
     )
     held, missing = [], []
@@ -88,37 +88,30 @@ def lower(kind: int, most: int) -> None:
     resource.setrlimit(kind, (most, most))
 
 
-def _renounce() -> str:
+def _renounce(ffmpeg: Path | None) -> str:
+    """Give up all privileges, root's too, and every way to new ones."""
     _call("prctl", _NO_NEW_PRIVS, *(ctypes.c_ulong(value) for value in (1, 0, 0, 0)))
-    return ""
-
-
-def _leave_network(ffmpeg: Path | None) -> str:
-    """Either way suffices: sockets denied to the process, or a namespace without a network."""
-    ways, refusals = [], []
-    steps: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("an empty namespace", lambda: _leave_namespaces(ffmpeg)),
-        ("no sockets", seccomp.deny_sockets),
-    )
-    for way, step in steps:
-        try:
-            step()
-            ways.append(way)
-        except OSError as error:
-            refusals.append(f"{way}: {error.strerror or error}")
-    if not ways:
-        raise OSError("; ".join(refusals))
-    return ", ".join(ways)
-
-
-def _leave_namespaces(ffmpeg: Path | None) -> None:
-    """Enter a user namespace, which costs root its privileges, and drop those it gives."""
     needed = (Path(PIL.__file__), *((ffmpeg,) if ffmpeg else ()))
     if os.geteuid() == 0 and not all(_plain(path) for path in needed):
         raise OSError("ffmpeg or Pillow lies where only root's privileges reach")
-    _call("unshare", _NEW_USER | _NEW_NETWORK)
-    lower(resource.RLIMIT_NPROC, MAX_TASKS)
+    how = _leave_namespaces()
     _call("capset", struct.pack("=Ii", _CAPABILITIES_VERSION, 0), bytes(24))
+    return how
+
+
+def _leave_namespaces() -> str:
+    """Where this is allowed; many containers do not, and sockets are denied all the same."""
+    try:
+        _call("unshare", _NEW_USER | _NEW_NETWORK)
+    except OSError:
+        return ""
+    lower(resource.RLIMIT_NPROC, MAX_TASKS)  # elsewhere it would count all that the user runs
+    return "in a namespace without a network"
+
+
+def _leave_network() -> str:
+    seccomp.deny_sockets()
+    return "no sockets"
 
 
 def _plain(path: Path) -> bool:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_each_layer_denies_the_network_alone() -> None:
     for layer in ("seccomp.deny_sockets()", "landlock.restrict([])"):
         text = (
             "import socket\nfrom reconciler.outputs import landlock, sandbox, seccomp\n"
-            f"sandbox._renounce()\n{layer}\n"
+            f"sandbox._renounce(None)\n{layer}\n"
             "try: socket.create_connection(('127.0.0.1', 9))\n"
             "except OSError as error: print(type(error).__name__)\n"
         )
@@ -116,8 +117,12 @@ def test_a_written_byte_is_too_many(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == b""
 
 
-def test_the_open_file_is_decoded_all_the_same(studio: Callable[[str], Path]) -> None:
-    text = f"{PROLOGUE}{CONFINE}\nprint(decode(held, 'mov', Limits(), Wanted()).frames)"
+@pytest.mark.parametrize("namespaces", ["", "box._NEW_USER = -1"])
+def test_the_open_file_is_decoded_all_the_same(
+    studio: Callable[[str], Path], namespaces: str
+) -> None:
+    before = f"import reconciler.outputs.sandbox as box\n{namespaces}\n"
+    text = f"{PROLOGUE}{before}{CONFINE}\nprint(decode(held, 'mov', Limits(), Wanted()).frames)"
     assert program(text, studio("h264.mp4")) == [str(FRAMES)]
 
 
@@ -161,6 +166,18 @@ def test_priority_and_limits_are_set() -> None:
     assert (memory, core) == (Limits().memory_bytes, 0)
 
 
+@pytest.mark.parametrize("namespaces", ["", "box._NEW_USER = -1"])
+def test_no_privilege_is_left_with_namespaces_or_without(namespaces: str) -> None:
+    words = program(
+        f"{PROLOGUE}\nimport reconciler.outputs.sandbox as box\n{namespaces}\n"
+        f"status = open('/proc/self/status')\n{CONFINE}\nprint(status.read())"
+    )
+    told = dict(pairwise(words))
+    assert told["NoNewPrivs:"] == "1"
+    assert int(told["CapEff:"], 16) == int(told["CapPrm:"], 16) == 0
+    assert told["Seccomp:"] == "2"
+
+
 def test_an_old_kernel_is_told_and_does_not_stop_the_rest() -> None:
     text = (
         "from reconciler.outputs import landlock, seccomp\n"
@@ -171,13 +188,13 @@ def test_an_old_kernel_is_told_and_does_not_stop_the_rest() -> None:
         "psutil.Process.ionice = busy\n"
         "seccomp.deny_sockets = deny\n"
         f"{PROLOGUE}\nimport reconciler.outputs.sandbox as box\n"
-        "box._leave_namespaces = lambda ffmpeg: deny()\n"
+        "box._NEW_USER = -1\n"
         f"{CONFINE}\nprint(*seen.missing, sep='|')"
     )
     missing = " ".join(program(text)).split("|")
     assert len(missing) == 3
     assert missing[0].startswith("low priority (of the disk: ")
-    assert missing[1].startswith("network denied (an empty namespace: Function not implemented")
+    assert missing[1].startswith("network denied (Function not implemented")
     assert missing[2] == "all other files denied (this kernel has no landlock)"
 
 
