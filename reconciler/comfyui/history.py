@@ -8,6 +8,7 @@ from typing import Any
 
 from comfy_node.contract import expected_frames
 from reconciler.comfyui.fields import Misshapen, first_line, items, mapping, seconds, text
+from reconciler.comfyui.promises import promises_of
 from reconciler.comfyui.queue import queued_prompt
 from reconciler.comfyui.values import EndedPrompt
 from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
@@ -72,6 +73,7 @@ def _ending(
         started_at=seconds(said.get("execution_start", {}).get("timestamp")),
         ended_at=seconds(told.get("timestamp")),
         expected_frames=_expected_frames(entry),
+        promises=promises_of(([*items(entry.get("prompt")), *[None] * 3])[2]),
     )
 
 

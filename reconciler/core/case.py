@@ -237,6 +237,7 @@ def _file_facts(output: OutputFile) -> dict[str, object]:
         "by": output.by,
         "defects": list(output.defects),
         "unjudged": output.unjudged,
+        "expected": list(output.expected),
         "warnings": list(output.warnings),
         "trouble": output.trouble,
     }

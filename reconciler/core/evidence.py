@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.core.expectation import SaverPromise
+
 #: Longest name of a node in a sentence, in characters: names are outside text.
 MAX_SAID = 80
 
@@ -98,6 +100,8 @@ class Ending:
     ended_at: float | None = None
     #: What an Expect Frames node promised; the row's own expectation goes before it.
     expected_frames: int | None = None
+    #: What the graph says of the frames and the rate of its savers; only history shows the graph.
+    promises: tuple[SaverPromise, ...] = ()
     #: The nodes that ran longest, the longest first; only the manifest tells.
     node_runs: tuple[NodeRun, ...] = ()
 
@@ -136,6 +140,8 @@ class OutputFile:
     unjudged: str | None = None
     #: What a person should know of its content, in words: no defects.
     warnings: tuple[str, ...] = ()
+    #: What was expected of it, by whom, and what was found, each in words.
+    expected: tuple[str, ...] = ()
     #: The algorithm of the digest by which it is, byte for byte, what ComfyUI wrote; None where
     #: none was compared, and that it decodes is all that is known.
     identical_by: str | None = None

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from reconciler.core.evidence import Doing, Ending, EndKind, ListedFile, NodeRun, Source
+from reconciler.core.expectation import Expectation, SaverPromise
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.store.clean import clean_text
 
@@ -60,6 +61,10 @@ class JobRecord:
     decided_at: float | None = None
     #: When the row was created; when we saw it first, where the table does not say.
     created_at: float = 0.0
+    #: What the row expects of its main output, and whether its frames are only what the column
+    #: has by default.
+    expects: Expectation = Expectation()
+    frames_by_default: bool = False
     #: The prompts of all attempts.
     prompts: list[PromptRecord] = field(default_factory=list)
 
@@ -155,6 +160,7 @@ def ending_from_json(stored: Mapping[str, object] | None) -> Ending | None:
     values = dict(stored)
     files = values.pop("files", []) or []
     runs = values.pop("node_runs", []) or []
+    promises = values.pop("promises", []) or []
     return Ending(
         **{  # type: ignore[arg-type]
             **values,
@@ -162,6 +168,7 @@ def ending_from_json(stored: Mapping[str, object] | None) -> Ending | None:
             "source": Source(str(values["source"])),
             "files": tuple(_file_from_json(f) for f in files),  # type: ignore[attr-defined]
             "node_runs": tuple(NodeRun(**run) for run in runs),  # type: ignore[attr-defined]
+            "promises": tuple(SaverPromise(**p) for p in promises),  # type: ignore[attr-defined]
         }
     )
 
