@@ -97,6 +97,7 @@ def _fragments(source: Source, boxes: Sequence[Box], movie: Movie) -> None:
     into: dict[int, Fragments] = {track.id: track.fragments for track in movie.tracks}
     for track in movie.tracks:
         track.fragments.due = track.table.ticks
+        track.fragments.jump_ticks = iso_times.JUMP_S * track.scale
     reader = Reader(source, into, read_defaults(source, parts))
     for moof in moofs:
         reader.take(moof)

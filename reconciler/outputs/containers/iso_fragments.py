@@ -38,6 +38,9 @@ class Fragments:
     """The samples of one track that lie in fragments."""
 
     count: int = 0
+    #: A sample that lasts so many ticks or more is a jump of time, and how many do.
+    jump_ticks: float = float("inf")
+    jumps: int = 0
     #: Where each run lies, as (offset, bytes).
     extents: list[tuple[int, int]] = field(default_factory=list)
     #: Decoding time at which the next fragment is due, in ticks of the track.
@@ -172,8 +175,18 @@ def _store(run: Run, into: Fragments, place: int) -> int:
     into.count += len(run.sizes)
     into.extents.append((place, size))
     into.due += sum(run.durations)
-    if into.stretches and into.stretches[-1][1] == start:
-        into.stretches[-1] = (into.stretches[-1][0], into.due)
-    elif len(run.sizes):
-        into.stretches.append((start, into.due))
+    if max(run.durations, default=0) < into.jump_ticks:
+        _stretch(into, start, into.due)
+        return size
+    for ticks in run.durations:
+        _stretch(into, start, start + (0 if ticks >= into.jump_ticks else ticks))
+        into.jumps += ticks >= into.jump_ticks
+        start += ticks
     return size
+
+
+def _stretch(into: Fragments, start: int, stop: int) -> None:
+    if into.stretches and into.stretches[-1][1] == start:
+        into.stretches[-1] = (into.stretches[-1][0], stop)
+    else:
+        into.stretches.append((start, stop))

@@ -151,7 +151,8 @@ def _compact_sizes(data: bytes) -> tuple[int, int, array[int]]:
         sizes = array("I", chain.from_iterable((byte >> 4, byte & 15) for byte in packed))[:count]
     else:
         width = data[7] // 8
-        sizes = array("I", numbers("BH"[width - 1], data[12 : 12 + count * width]))
+        packed = data[12 : 12 + count * width]
+        sizes = array("I", numbers("BH"[width - 1], packed[: len(packed) // width * width]))
     if len(sizes) < count:
         raise Damaged(f"stz2 box declares {count} entries and is too short for them")
     return 0, count, sizes

@@ -72,8 +72,13 @@ def _stretches(track: Track) -> Iterator[Stretch]:
             time += samples * ticks
     else:
         time = track.table.ticks
-    yield begun / track.scale, time / track.scale
-    for start, stop in track.fragments.stretches:
+    if time or not track.fragments.count:
+        yield begun / track.scale, time / track.scale
+    fragments = track.fragments
+    stretches = fragments.stretches
+    if 2 * fragments.jumps >= fragments.count and stretches:
+        stretches = [(stretches[0][0], stretches[-1][1])]
+    for start, stop in stretches:
         yield start / track.scale, stop / track.scale
 
 

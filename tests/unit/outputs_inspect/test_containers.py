@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from reconciler.outputs.containers import base, png
-from reconciler.outputs.containers.base import Source, Structure
+from reconciler.outputs.containers.base import Structure
 from reconciler.outputs.containers.iso_boxes import Box
 from reconciler.outputs.containers.iso_media import insist_inside
 from reconciler.outputs.containers.iso_samples import Edit, SampleTable
@@ -22,34 +19,7 @@ from reconciler.outputs.decode import ffmpeg
 from reconciler.outputs.sniff import HEAD_BYTES, Format, sniff
 
 from .conftest import FRAMES, H264, VIDEO, make, pictures
-
-Studio = Callable[[str], Path]
-Change = Callable[[bytes], bytes]
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Source]:
-    descriptor = os.open(path, os.O_RDONLY)
-    yield Source(descriptor, os.fstat(descriptor).st_size)
-    os.close(descriptor)
-
-
-def check(path: Path) -> Structure:
-    with opened(path) as source:
-        known = sniff(source.head(HEAD_BYTES))
-        assert isinstance(known, Format), known
-        return known.check(source)
-
-
-def words(path: Path) -> list[str]:
-    return [defect.detail for defect in check(path).defects]
-
-
-def after(data: bytes, name: bytes, skip: int, new: bytes) -> bytes:
-    """Overwrite what stands `skip` bytes behind the first `name`."""
-    at = data.index(name) + len(name) + skip
-    return data[:at] + new + data[at + len(new) :]
-
+from .structures import Change, Studio, after, check, opened, words
 
 MP4_CHANGES: dict[str, tuple[Change, str]] = {
     "chunk": (
