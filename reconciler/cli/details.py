@@ -12,7 +12,7 @@ from rich.text import Text
 from reconciler.cli import as_json as plain
 from reconciler.cli import words
 from reconciler.cli.media import output_words
-from reconciler.cli.table import STYLES
+from reconciler.cli.table import style
 from reconciler.cli.terminal import safe
 from reconciler.core.evidence import Ending
 from reconciler.store.outputs import OutputRecord
@@ -66,7 +66,7 @@ def _row(known: Known) -> Iterator[tuple[str, Text | str]]:
     job, now = known.job, known.now
     yield "job", safe(job.id)
     yield "type", safe(job.job_type or "")
-    yield "status", Text(words.verdict(job), STYLES.get(job.status, ""))
+    yield "status", Text(words.verdict(job), style(job))
     yield "reason", safe(job.reason or "")
     if job.error and (job.reason or "") not in job.error:
         yield "error", safe(job.error)

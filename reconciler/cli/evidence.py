@@ -125,10 +125,30 @@ def _files(left: dict[str, Any], key: str, lead: str) -> Iterator[str]:
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
         return
     for file in left.pop(key):
-        defects = "; ".join(safe(defect) for defect in file.get("defects", []))
-        state = safe(file.get("state", "")) + (f": {defects}" if defects else "")
+        state = _state(file)
         state += f" ({safe(file['by'])})" if file.get("by") else ""
         yield f"{lead}{safe(file.get('path', ''))}: {state}"
+
+
+def _state(file: Mapping[str, Any]) -> str:
+    """What was found of a file: its state, what proves it, what is wrong or to be known."""
+    state, digest = safe(file.get("state", "")), file.get("digest")
+    if digest is not None:
+        identical = f"identical to what ComfyUI wrote ({safe(digest)})"
+        state = f"whole, {identical}" if state == "sound" else f"{state}, {identical}"
+    elif state == "sound" and file.get("proof") == "decoded":
+        state = "decodes whole"
+    found = [
+        *_list(file, "defects"),
+        *(safe(file[k]) for k in ("unjudged", "trouble") if k in file),
+    ]
+    found += [f"warning: {warning}" for warning in _list(file, "warnings")]
+    return state + (f": {'; '.join(found)}" if found else "")
+
+
+def _list(file: Mapping[str, Any], key: str) -> list[str]:
+    told = file.get(key)
+    return [safe(each) for each in told] if isinstance(told, list) else []
 
 
 def _since(left: dict[str, Any], key: str, words: str, at: Callable[[float], str]) -> str:

@@ -123,7 +123,15 @@ def _state(view: JobView) -> str:
     if view.queue_position is not None:
         where = f", number {view.queue_position}{where}"
     stage = f" ({view.stage})" if view.stage == Stage.VALIDATING.value else ""
-    return f"{safe(view.id, 40)} {safe(view.status, 40)}{where}{stage}"
+    return f"{safe(view.id, 40)} {safe(view.status, 40)}{where}{stage}{_checked(view)}"
+
+
+def _checked(view: JobView) -> str:
+    """How far the check of its files is, or what keeps it: the reason says that first."""
+    from reconciler.cli.terminal import safe
+
+    validating = view.stage == Stage.VALIDATING.value
+    return f": {safe(view.reason, 100)}" if validating and view.reason else ""
 
 
 def _left(view: JobView) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from reconciler.cli.terminal import safe
 from reconciler.cli.words import counted
+from reconciler.core.evidence import FileState
 from reconciler.outputs.text import shown_path
 
 if TYPE_CHECKING:
@@ -18,14 +19,28 @@ if TYPE_CHECKING:
 def output_words(output: OutputRecord) -> Text:
     """A file, what is in it, and what is wrong with it."""
     text = Text(f"{shown_path(output.path)}\n")
-    if output.sound:
-        text.append("sound", "green")
+    if output.verdict is FileState.SOUND:
+        text.append(f"sound: {_proof(output)}", "green")
+    elif output.verdict is FileState.UNJUDGED:
+        why = safe(output.inspection.get("unjudged") or "no decoder")
+        text.append(f"not judged: {why}", "yellow")
+        text.append(f", {_proof(output)}" if output.identical_to else "")
     else:
         defects = "; ".join(safe(d.get("detail", "")) for d in output.inspection["defects"])
         text.append(f"unsound: {defects}", "red")
         text.append("" if output.confirmed else " (to be confirmed by a second inspection)")
+    warnings = "; ".join(safe(w.get("detail", "")) for w in output.inspection.get("warnings", ()))
+    text.append(f", warning: {warnings}" if warnings else "", "yellow")
     facts = media_words(output.inspection)
     return text.append(f", {facts}" if facts else "")
+
+
+def _proof(output: OutputRecord) -> str:
+    """What is known of a file that nothing speaks against."""
+    if output.identical_to is None:
+        return "decodes whole"
+    algorithm = safe(output.identical_to.partition(":")[0], 40)
+    return f"identical to what ComfyUI wrote ({algorithm})"
 
 
 def media_words(known: Mapping[str, Any]) -> str:

@@ -142,6 +142,7 @@ def as_json(one: Listed) -> dict[str, Any]:
         "changed_at": iso(facts.changed_at),
         "exists": one.exists,
         "sound": one.orphan.sound,
+        "verdict": one.orphan.verdict.value,
         "why": one.why.reason.value,
         "detail": one.why.words,
         "claimed_by": list(one.why.claimed_by),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from reconciler.cli.evidence import evidence_lines
 from reconciler.cli.next_step import next_step, nobody_looks, outlook
-from reconciler.cli.table import STYLES
+from reconciler.cli.table import STYLES, style
 from reconciler.cli.terminal import safe
 from reconciler.cli.words import ago, duration, local, server_trouble, verdict
 from reconciler.settings import Settings
@@ -112,7 +112,7 @@ def _now(told: Told, settings: Settings) -> RenderableType:
 
 def _case(told: Told) -> Text:
     job = told.job
-    text = Text(verdict(job), STYLES.get(job.status, ""))
+    text = Text(verdict(job), style(job))
     if job.decided_at is not None and not job.is_open:
         text.append(f" since {local(job.decided_at, told.now)}", "default")
     if job.reason:

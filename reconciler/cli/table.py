@@ -58,6 +58,11 @@ def jobs_table(jobs: Sequence[JobView], now: float, width: int) -> Table:
     return table
 
 
+def style(job: JobView) -> str:
+    """The colour of its status; the words say the same."""
+    return "yellow" if job.warned else STYLES.get(job.status, "")
+
+
 def bar(percent: int | None, width: int = BAR) -> Text:
     """A progress bar that also says without colours how far it is."""
     percent = min(max(percent or 0, 0), 100)
@@ -85,7 +90,7 @@ def _columns(now: float) -> tuple[_Column, ...]:
     return (
         _Column("job", lambda job: _cut(job.id, MAX_ID), right=True),
         _Column("type", lambda job: _cut(job.job_type or "", 14), dispensable=2),
-        _Column("status", lambda job: Text(safe(job.status, 12), STYLES.get(job.status, ""))),
+        _Column("status", lambda job: Text(safe(job.status, 12), style(job))),
         _Column("progress", _progress, dispensable=1),
         _Column("eta", _eta, dispensable=3, right=True),
         _Column("server", lambda job: _cut(job.server or "", 12), dispensable=4),

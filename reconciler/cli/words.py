@@ -55,6 +55,8 @@ def iso(instant: float | None) -> str | None:
 
 def verdict(job: JobView) -> str:
     """The status, with the code of a failure."""
+    if job.warned:
+        return f"{job.status}, with a warning"
     return safe(job.status) if job.failure is None else f"{safe(job.status)}: {job.failure}"
 
 

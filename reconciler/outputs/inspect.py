@@ -67,6 +67,7 @@ def inspect_open(
     seen = replace(seen, media=_media(known, structure), container=known.name, defects=defects)
     if not structure.decodable:
         return seen
+    on_progress = _with_totals(on_progress, structure)
     if known.demuxer is not None:
         video = structure.has_video
         decoded = decode(descriptor, known.demuxer, limits, wanted, on_progress, video=video)
@@ -75,6 +76,14 @@ def inspect_open(
     if known.pillow == "JPEG" and not (seen.defects or still.defects):
         still = replace(still, defects=scan(descriptor, limits))
     return _with_still(seen, structure, still)
+
+
+def _with_totals(on_progress: OnProgress | None, structure: Structure) -> OnProgress | None:
+    """Tells with each progress what the container declares in all."""
+    if on_progress is None:
+        return None
+    tell, of_s, of_frames = on_progress, structure.declared_duration_s, structure.declared_frames
+    return lambda progress: tell(replace(progress, of_s=of_s, of_frames=of_frames))
 
 
 def _media(known: Format, structure: Structure) -> Media:

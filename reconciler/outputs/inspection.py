@@ -8,6 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+#: Raised whenever the same file may get another verdict than before: what an older version said is
+#: not believed for ever (`reconcile.files`).
+CHECKS_VERSION = 1
+
 Media = Literal["video", "image", "audio", "unknown"]
 
 

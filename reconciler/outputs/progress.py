@@ -13,6 +13,9 @@ class Progress:
     #: Seconds of the film, or of the sound.
     time_s: float | None = None
     frames: int | None = None
+    #: What the container declares in all.
+    of_s: float | None = None
+    of_frames: int | None = None
 
 
 #: Hears of the progress about twice a second, in the thread that inspects.

@@ -16,7 +16,7 @@ from reconciler.errors import OutputError
 from reconciler.outputs.digest import digest_of, new_hash
 from reconciler.outputs.paths import open_unchanged
 from reconciler.outputs.text import printable
-from reconciler.reconcile.inspections import Inspections
+from reconciler.reconcile.inspections import SMALL_BYTES, Inspections
 from reconciler.store.outputs import OutputRecord
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,10 @@ class Digests:
                 return
             self._running.add(key)
         try:
-            self._inspections.add(key, lambda: self._work(key), urgent=True, quick=True)
+            small = key.size_bytes < SMALL_BYTES
+            self._inspections.add(
+                key, lambda: self._work(key), urgent=True, quick=True, small=small
+            )
         except RuntimeError:  # the service is stopping
             with self._lock:
                 self._running.discard(key)

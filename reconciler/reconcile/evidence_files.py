@@ -67,7 +67,8 @@ class FileEvidence:
         if job.frames is None:
             job = replace(job, frames=ending.expected_frames)
         found = [self._listed(job, server, prompt, f, n == main) for n, f in enumerate(files)]
-        if server is None or any(file.state is not FileState.SOUND for file in found):
+        settled = (FileState.SOUND, FileState.UNJUDGED)
+        if server is None or any(file.state not in settled for file in found):
             return tuple(found)
         # Whose they are is asked where all that is left is to say so.
         paths = [resolve_inside(server.book.root, _relative(file)) for file in files]
@@ -191,39 +192,62 @@ class FileEvidence:
             shown = relative
             defects = (f"refused: {error}",)
             return OutputFile(shown, FileState.UNSOUND, is_main, file.node_id, defects, True)
-        answer = self._answer(server, path)
+        answer = self._answer(server, path, job.frames if is_main else None)
         found = self._file(job, server.stored_path(path), answer, is_main, file.node_id)
         if answer.record is None:
             return found
-        return AsWritten(self.arrival_grace_s, self.accept_rewritten).judge(
+        judged = AsWritten(self.arrival_grace_s, self.accept_rewritten).judge(
             found, file, answer.record, prompt, server.book.digests,
             now=self.clock.now(), old=self._is_old(answer.record),
         )  # fmt: skip
+        if judged.identical_by is not None and file.digest is not None:
+            server.book.note_identical(answer.record, file.digest)
+        return judged
 
-    def _answer(self, server: WatchedServer, path: Path) -> Answer:
+    def _answer(
+        self, server: WatchedServer, path: Path, expected_frames: int | None = None
+    ) -> Answer:
         if not server.storage_answers():
             return Answer(FileState.UNSETTLED)
         try:
-            return server.book.look_up(path)
+            answer = server.book.look_up(path)
         except OutputError as error:
             log.warning("output not looked at", path=str(path), reason=str(error))
-            return Answer(FileState.UNSETTLED)
+            return Answer(FileState.UNSETTLED, trouble=str(error).removeprefix(f"{path} "))
+        if answer.state is FileState.SOUND:
+            return answer
+        checked = server.book.checked(path, expected_frames)
+        return replace(answer, checked=checked, trouble=server.book.trouble(path))
 
     def _file(
         self, job: Job, shown: str, answer: Answer, is_main: bool, node_id: str | None
     ) -> OutputFile:
         record, state = answer.record, answer.state
         if record is None:
-            return OutputFile(shown, state, is_main, node_id)
+            return OutputFile(
+                shown, state, is_main, node_id, checked=answer.checked, trouble=answer.trouble
+            )
         inspection = from_json(record.path, record.inspection)
         defects = tuple(defect.detail for defect in inspection.defects)
         confirmed = record.confirmed
         unmet = check_frames(inspection, job.frames if is_main else None, self.frame_tolerance)
-        if unmet and state is FileState.SOUND:
+        if inspection.unjudged is not None and inspection.frames is None:
+            unmet = ()  # what could not be counted is not counted against it
+        if unmet and state in (FileState.SOUND, FileState.UNJUDGED):
             # The file is whole and the same as it was: only its age can still speak for it.
             state, confirmed = FileState.UNSOUND, self._is_old(record)
         defects += tuple(defect.detail for defect in unmet)
-        return OutputFile(shown, state, is_main, node_id, defects, confirmed)
+        return OutputFile(
+            shown,
+            state,
+            is_main,
+            node_id,
+            defects,
+            confirmed,
+            unjudged=inspection.unjudged,
+            warnings=tuple(warning.detail for warning in inspection.warnings),
+            trouble=answer.trouble,
+        )
 
     def _is_old(self, record: OutputRecord) -> bool:
         inspected_at = record.inspected_at

@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -15,11 +15,15 @@ import structlog
 from reconciler.core.evidence import FileState
 from reconciler.core.naming import NamePatterns
 from reconciler.errors import DatabaseError, InspectionError, OutputError
-from reconciler.outputs.inspection import Inspection, to_json
+from reconciler.outputs.inspection import CHECKS_VERSION, Inspection, to_json
+from reconciler.outputs.progress import OnProgress
 from reconciler.outputs.siblings import group_of
+from reconciler.outputs.text import shown_path
+from reconciler.outputs.wanted import Wanted
+from reconciler.reconcile.checks import Checks
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.digests import Digests
-from reconciler.reconcile.inspections import Inspections
+from reconciler.reconcile.inspections import SMALL_BYTES, Inspections
 from reconciler.store.outputs import OutputRecord, OutputStore
 
 log = structlog.get_logger(__name__)
@@ -37,6 +41,13 @@ class Answer:
 
     state: FileState
     record: OutputRecord | None = None
+    #: How far its inspection is, and why it could not be looked at so far, each in words.
+    checked: str | None = None
+    trouble: str | None = None
+
+
+#: How a file is inspected: `Inspectors.inspect`.
+Inspect = Callable[[Path, Wanted, OnProgress], Inspection]
 
 
 @dataclass(slots=True)
@@ -52,7 +63,10 @@ class OutputBook:
     """Answers what state a file is in, and has files inspected whose state is not known.
 
     The same size, time and inode give the same answer: nothing is decoded twice, except that
-    damage is confirmed by a second inspection `unsound_confirm_s` later. Thread-safe.
+    damage is confirmed by a second inspection `unsound_confirm_s` later. A file that was moved, or
+    is seen through another server's path, is known again by its device. What other checks said,
+    or checks that were asked for other things, stands until a verdict waits for the file: an
+    upgrade has the files of open jobs inspected anew, and not those of years. Thread-safe.
     """
 
     def __init__(
@@ -62,11 +76,12 @@ class OutputBook:
         *,
         store: OutputStore,
         inspections: Inspections,
-        inspect: Callable[[Path], Inspection],
+        inspect: Inspect,
         on_answer: Callable[[Path], None],
         clock: DatabaseClock,
         unsound_confirm_s: float,
         patterns: NamePatterns | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
         self.server = server
         self.root = root
@@ -77,6 +92,8 @@ class OutputBook:
         self._clock = clock
         self._unsound_confirm_s = unsound_confirm_s
         self._patterns = patterns or NamePatterns()
+        self._wanted = wanted or Wanted()
+        self._checks = Checks()
         self.digests = Digests(server, inspections, on_answer)
         self._lock = threading.Lock()
         self._answers: dict[Path, OutputRecord] = {}
@@ -96,23 +113,45 @@ class OutputBook:
         except OSError as error:
             raise OutputError(f"{path} cannot be looked at: {error.strerror}") from error
         record = self._known(path)
-        if record is None or not same_file(record, facts):
-            self._request(path, urgent)
+        small = facts.st_size < SMALL_BYTES
+        if (
+            record is None
+            or not same_file(record, facts)
+            or (urgent and not self._is_current(record))
+        ):
+            self._request(path, urgent, small)
             return Answer(FileState.UNCHECKED)
-        if record.sound:
-            return Answer(FileState.SOUND, record)
-        if not record.confirmed and self._clock.now() >= self._confirm_at(record):
-            self._request(path, urgent)
-        return Answer(FileState.UNSOUND, record)
+        doubtful = not record.sound and not record.confirmed
+        if doubtful and self._clock.now() >= self._confirm_at(record):
+            self._request(path, urgent, small)
+        return Answer(record.verdict, record)
 
     def trouble(self, path: Path) -> str | None:
-        """Why a file could not be inspected so far, if so."""
-        trouble = self._troubles.get(path)
-        return None if trouble is None else trouble.reason
+        """Why a file could not be inspected so far, if so, in words that begin without its name."""
+        with self._lock:
+            trouble = self._troubles.get(path)
+        if trouble is None:
+            return None
+        times = "once" if trouble.attempts == 1 else f"{trouble.attempts} times"
+        return f"{trouble.reason.removeprefix(f'{shown_path(path)} ')}; tried {times}"
+
+    def checked(self, path: Path, expected_frames: int | None = None) -> str | None:
+        """How far the inspection of a file is that takes long, in words."""
+        return self._checks.words(path, expected_frames)
+
+    def note_identical(self, record: OutputRecord, digest: str) -> None:
+        """The file has the digest that its manifest tells."""
+        if record.identical_to != digest:
+            self._store.note_identical(record, digest)
+            self._remember(replace(record, identical_to=digest))
 
     def waiting(self) -> bool:
         """True while inspections run or wait for a worker."""
         return bool(self._running) or self.digests.waiting()
+
+    def _is_current(self, record: OutputRecord) -> bool:
+        """True where the answer is what the checks of today would give."""
+        return record.checks_version == CHECKS_VERSION and record.wanted == asdict(self._wanted)
 
     def _confirm_at(self, record: OutputRecord) -> float:
         since = record.unsound_since
@@ -134,7 +173,7 @@ class OutputBook:
             if len(self._answers) > MAX_ANSWERS:
                 self._answers.pop(next(iter(self._answers)))
 
-    def _request(self, path: Path, urgent: bool) -> None:
+    def _request(self, path: Path, urgent: bool, small: bool) -> None:
         key = (self.server, path)
         with self._lock:
             trouble = self._troubles.get(path)
@@ -146,7 +185,7 @@ class OutputBook:
                 return
             self._running.add(path)
         try:
-            self._inspections.add(key, lambda: self._work(path), urgent=urgent)
+            self._inspections.add(key, lambda: self._work(path), urgent=urgent, small=small)
         except RuntimeError:  # the service is stopping: the next one inspects it
             with self._lock:
                 self._running.discard(path)
@@ -160,51 +199,87 @@ class OutputBook:
             log.exception("inspection failed", path=os.fspath(path))
             self._note_trouble(path, f"{type(error).__name__}: {error}")
         finally:
+            self._checks.done(path)
             with self._lock:
                 self._running.discard(path)
             self._on_answer(path)
 
     def _answer(self, path: Path) -> None:
         before = self._known(path)
-        inspection = self._inspect(path)
+        record = self._found_again(path, before) or self._inspected(path, before)
+        self._store.save(record)
+        self._remember(replace(record, thumbnail=None))
+        with self._lock:
+            self._troubles.pop(path, None)
+
+    def _found_again(self, path: Path, before: OutputRecord | None) -> OutputRecord | None:
+        """The answer about this very file under another name; None where there is none.
+
+        The ending is part of what is checked: a file that was given another is inspected.
+        """
+        try:
+            facts = os.stat(path, follow_symlinks=False)
+        except OSError:
+            return None
+        if before is not None and same_file(before, facts) and self._is_current(before):
+            return None  # its damage is to be confirmed
+        known = self._store.same_file(facts, CHECKS_VERSION, asdict(self._wanted))
+        suffix = path.suffix.lower()
+        found = next((each for each in known if each.path.suffix.lower() == suffix), None)
+        if found is None:
+            return None
+        log.info("known under another name", path=os.fspath(path), was=os.fspath(found.path))
+        here = replace(found, path=path, server=self.server, job_id=None, prompt_id=None)
+        return self._named(replace(here, inspected_at=self._clock.now()))
+
+    def _inspected(self, path: Path, before: OutputRecord | None) -> OutputRecord:
+        inspection = self._inspect(
+            path, self._wanted, lambda progress: self._checks.heard(path, progress)
+        )
         record = self._record(inspection)
         if before is not None and not record.sound and _same_answer_file(before, record):
             first = before.unsound_since if before.unsound_since is not None else self._clock.now()
             late = self._clock.now() - first >= self._unsound_confirm_s
             record = replace(record, unsound_since=first, confirmed=late)
-        self._store.save(record)
-        self._remember(replace(record, thumbnail=None))
-        with self._lock:
-            self._troubles.pop(path, None)
         log.log(
             logging.INFO if record.sound else logging.WARNING,
             "inspected",
             path=os.fspath(path),
-            sound=record.sound,
+            verdict=record.verdict.value,
             frames=inspection.frames,
             defects=[defect.detail for defect in inspection.defects],
         )
+        return record
 
     def _record(self, inspection: Inspection) -> OutputRecord:
         now = self._clock.now()
-        named = self._patterns.read(inspection.path.relative_to(self.root).as_posix())
-        group = group_of(inspection.path.name)
-        return OutputRecord(
+        record = OutputRecord(
             path=inspection.path,
             server=self.server,
             size_bytes=inspection.size_bytes,
             mtime_ns=inspection.mtime_ns,
             inode=inspection.inode,
             inspection=to_json(inspection),
-            sound=inspection.sound,
+            verdict=FileState(inspection.verdict.value),
             tag_job_id=inspection.tags.get("job_id"),
             tag_prompt_id=inspection.tags.get("prompt_id"),
-            named_job_id=named.job_id,
-            named_prompt_id=named.prompt_id,
-            group=None if group is None else inspection.path.parent / group,
             unsound_since=None if inspection.sound else now,
             inspected_at=now,
             thumbnail=inspection.thumbnail,
+            checks_version=CHECKS_VERSION,
+            wanted=asdict(self._wanted),
+        )
+        return self._named(replace(record, device=_device_of(record)))
+
+    def _named(self, record: OutputRecord) -> OutputRecord:
+        """With what its path says."""
+        named = self._patterns.read(record.path.relative_to(self.root).as_posix())
+        group = group_of(record.path.name)
+        return replace(
+            record,
+            named_job_id=named.job_id,
+            named_prompt_id=named.prompt_id,
+            group=None if group is None else record.path.parent / group,
         )
 
     def _note_trouble(self, path: Path, reason: str) -> None:
@@ -226,6 +301,15 @@ def same_file(record: OutputRecord, facts: os.stat_result) -> bool:
         record.mtime_ns,
         record.inode,
     ) == (facts.st_size, facts.st_mtime_ns, facts.st_ino)
+
+
+def _device_of(record: OutputRecord) -> int | None:
+    """Where the file lies; None where it is no longer the one that was inspected."""
+    try:
+        facts = os.stat(record.path, follow_symlinks=False)
+    except OSError:
+        return None
+    return facts.st_dev if same_file(record, facts) else None
 
 
 def _same_answer_file(one: OutputRecord, other: OutputRecord) -> bool:

@@ -12,7 +12,6 @@ from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
 from reconciler.core.naming import NamePatterns
 from reconciler.errors import SettingsError
-from reconciler.outputs.limits import Limits
 from reconciler.outputs.pool import Inspectors
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
@@ -22,6 +21,7 @@ from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
 from reconciler.reconcile.servers import WatchedServer, away_after_s
+from reconciler.service.inspecting import limits_of
 from reconciler.settings import ServerSettings, Settings, stored_path_of
 from reconciler.store import Store, open_store
 from reconciler.store.embedded import ensure_running
@@ -91,19 +91,6 @@ def client_of(settings: Settings, server: ServerSettings) -> ComfyClient:
     )
 
 
-def limits_of(settings: Settings) -> Limits:
-    """The limits of an inspection."""
-    inspection = settings.inspection
-    return Limits(
-        wall_s=inspection.wall_limit_s,
-        cpu_s=round(inspection.cpu_limit_s),
-        memory_bytes=int(inspection.memory_limit_bytes),
-        threads=inspection.threads,
-        nice=inspection.nice,
-        thumbnail_px=inspection.thumbnail_px,
-    )
-
-
 def require_servers(settings: Settings) -> None:
     """Raises SettingsError where there is no server: before a database is started for nothing."""
     if not settings.servers:
@@ -121,9 +108,11 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     require_servers(settings)
     clock, live = DatabaseClock(), LiveSigns()
     clock.set(store.jobs.now())
-    inspectors = ThreadPoolExecutor(settings.inspection.workers, "inspect")
-    pool = Inspectors(settings.inspection.workers, limits_of(settings))
-    inspections = Inspections(inspectors)
+    # One more than are let work on large files: small ones do not wait for a film.
+    workers = settings.inspection.workers + 1
+    inspectors = ThreadPoolExecutor(workers, "inspect")
+    pool = Inspectors(workers, limits_of(settings))
+    inspections = Inspections(inspectors, settings.inspection.workers)
     lookers = ThreadPoolExecutor(len(settings.servers), "look")
     records = {record.name: record for record in store.servers.all()}
     patterns = NamePatterns(settings.attribution.patterns)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import psycopg2
 from psycopg2.extras import Json
 
 from reconciler.core.attribution import FileFacts, Link, Listing
+from reconciler.core.evidence import FileState
 from reconciler.store.clean import clean_json, clean_text, path_bytes, path_from_bytes
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
@@ -31,7 +33,8 @@ class OutputRecord:
     inode: int
     #: The inspection as JSON (see `outputs.inspection`), without the thumbnail.
     inspection: Mapping[str, Any]
-    sound: bool
+    #: Sound, unsound or unjudged.
+    verdict: FileState
     job_id: str | None = None
     prompt_id: str | None = None
     tag_job_id: str | None = None
@@ -43,17 +46,30 @@ class OutputRecord:
     unsound_since: float | None = None
     #: Damaged still when inspected again later.
     confirmed: bool = False
+    #: The device on which it lies; None where that is not known.
+    device: int | None = None
+    #: The checks that gave the answer (`CHECKS_VERSION`), and what they were asked for, as JSON.
+    checks_version: int = 0
+    wanted: Mapping[str, Any] | None = None
+    #: The digest of a manifest ("<algorithm>:<hex>") that this very file was found to have.
+    identical_to: str | None = None
     #: By the database's clock; None until it is stored.
     inspected_at: float | None = None
     thumbnail: bytes | None = None
     #: What the files of one save have in common (`outputs.siblings`); only to be saved.
     group: Path | None = None
 
+    @property
+    def sound(self) -> bool:
+        """True where it was judged, and nothing is wrong with it."""
+        return self.verdict is FileState.SOUND
+
 
 _NAMES = ("tag_job_id", "tag_prompt_id", "named_job_id", "named_prompt_id")
 _IDS = ("job_id", "prompt_id", *_NAMES)
 #: Not among what is read back.
 _ONLY_SAVED = ("thumbnail", "group")
+_READ_APART = ("path", "inode", "device", "verdict", *_ONLY_SAVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +90,13 @@ class Orphan:
     path: Path
     server: str
     size_bytes: int
-    sound: bool
+    verdict: FileState
     facts: FileFacts
+
+    @property
+    def sound(self) -> bool:
+        """True where it was judged, and nothing is wrong with it."""
+        return self.verdict is FileState.SOUND
 
 
 class OutputStore:
@@ -95,6 +116,8 @@ class OutputStore:
                 values[name] = clean_text(values[name], 200)
         values["group_key"] = None if output.group is None else path_bytes(output.group)
         values["path"] = path_bytes(output.path)
+        values["verdict"] = output.verdict.value
+        values["wanted"] = None if output.wanted is None else Json(output.wanted)
         values["inspection"] = Json(clean_json(output.inspection))
         if output.thumbnail is not None:
             values["thumbnail"] = psycopg2.Binary(output.thumbnail)
@@ -136,6 +159,42 @@ class OutputStore:
             rows = cursor.fetchall()
         return {record.path: record for record in map(_record, rows)}
 
+    def same_file(
+        self,
+        facts: os.stat_result,
+        checks_version: int,
+        wanted: Mapping[str, Any],
+    ) -> list[OutputRecord]:
+        """Answers about this very file under any name, with their thumbnails, the newest first."""
+        values = {
+            "inode": facts.st_ino,
+            "device": facts.st_dev,
+            "size_bytes": facts.st_size,
+            "mtime_ns": facts.st_mtime_ns,
+            "checks_version": checks_version,
+            "wanted": Json(wanted),
+        }
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("same_file"), values)
+            rows = cursor.fetchall()
+        thumbnails = [None if row["thumbnail"] is None else bytes(row["thumbnail"]) for row in rows]
+        return [
+            replace(_record(row), thumbnail=thumbnail)
+            for row, thumbnail in zip(rows, thumbnails, strict=True)
+        ]
+
+    def note_identical(self, output: OutputRecord, digest: str) -> None:
+        """The file, as it was inspected, has the digest that its manifest tells."""
+        values = {
+            "path": path_bytes(output.path),
+            "size_bytes": output.size_bytes,
+            "mtime_ns": output.mtime_ns,
+            "inode": output.inode,
+            "digest": clean_text(digest, 200),
+        }
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("note_identical"), values)
+
     def of_server(self, server: str) -> list[Path]:
         """Some of the files inspected last on this server."""
         with self._connection.transaction() as cursor:
@@ -172,14 +231,16 @@ class OutputStore:
 def _orphan(row: Mapping[str, Any], claims: Mapping[Path, FileFacts]) -> Orphan:
     path = path_from_bytes(bytes(row["path"]))
     facts = claims.get(path) or FileFacts(row["mtime_ns"] / 1e9)
-    return Orphan(path, row["server"], row["size_bytes"], row["sound"], facts)
+    return Orphan(path, row["server"], row["size_bytes"], FileState(row["verdict"]), facts)
 
 
 def _record(row: Mapping[str, Any]) -> OutputRecord:
-    names = [n for n in OutputRecord.__slots__ if n not in ("path", "inode", *_ONLY_SAVED)]
+    names = [n for n in OutputRecord.__slots__ if n not in _READ_APART]
     return OutputRecord(
         path=path_from_bytes(bytes(row["path"])),
         inode=int(row["inode"]),
+        device=None if row["device"] is None else int(row["device"]),
+        verdict=FileState(row["verdict"]),
         **{name: row[name] for name in names},
     )
 

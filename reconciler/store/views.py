@@ -69,6 +69,12 @@ class JobView:
         """True while the job is queued or processing."""
         return self.status in (Status.QUEUED.value, Status.PROCESSING.value)
 
+    @property
+    def warned(self) -> bool:
+        """Completed, though something should be known of it: the reason says what."""
+        told = self.rule == "unjudged" or (self.error or "").startswith("warning: ")
+        return told and self.status == Status.COMPLETED.value
+
 
 class JobViews:
     """Reads jobs for people. Every method raises DatabaseError."""

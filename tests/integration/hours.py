@@ -19,7 +19,6 @@ import psycopg2
 
 from reconciler.core.policy import Policy
 from reconciler.errors import ServerRefused
-from reconciler.outputs.inspect import inspect
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.files import OutputBook
@@ -29,7 +28,7 @@ from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
 from reconciler.reconcile.servers import WatchedServer, away_after_s
 from reconciler.store.servers import ServerRecord
-from tests.integration.reconciling import FakeServer
+from tests.integration.reconciling import FakeServer, inspect_here
 
 PROMPT = "11111111-1111-4111-8111-111111111111"
 OURS = "reconciler-test"
@@ -149,7 +148,7 @@ class Hours:
             self.root.resolve(),
             store=self.store.outputs,
             inspections=Inspections(self.inspectors),  # type: ignore[arg-type]
-            inspect=inspect,
+            inspect=inspect_here,
             on_answer=lambda path: None,
             clock=clock,
             unsound_confirm_s=0.0,

@@ -29,6 +29,9 @@ from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
 from reconciler.core.policy import Policy, StallPolicy
 from reconciler.errors import ServerError
 from reconciler.outputs.inspect import inspect
+from reconciler.outputs.inspection import Inspection
+from reconciler.outputs.progress import OnProgress
+from reconciler.outputs.wanted import Wanted
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.files import OutputBook
@@ -245,13 +248,18 @@ class Bench:
             root.resolve(),
             store=self.store.outputs,
             inspections=self.inspections,
-            inspect=inspect,
+            inspect=inspect_here,
             on_answer=lambda path: None,
             clock=self.clock,
             unsound_confirm_s=unsound_confirm_s,
         )
         record = ServerRecord(name, f"http://{name}.invalid")
         return WatchedServer(record, self.servers[name], book, str, client_id="reconciler-test")
+
+
+def inspect_here(path: Path, wanted: Wanted, on_progress: OnProgress) -> Inspection:
+    """In this process, as the pool's workers do it."""
+    return inspect(path, wanted=wanted, on_progress=on_progress)
 
 
 def listed(name: str, **more: str) -> ListedFile:

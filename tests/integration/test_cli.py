@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.core.evidence import FileState
 from reconciler.store.outputs import OutputRecord
 from reconciler.store.records import Event
 from tests.integration.commands import HOSTILE, Stage, fits, is_plain, joined, reconciler, start
@@ -130,7 +131,7 @@ def test_status_of_one_job_tells_all_that_is_known(stage: Stage) -> None:
         "codec": "h264", "container": "mp4", "defects": [{"kind": "frames", "detail": "71 of 72"}],
     }  # fmt: skip
     stage.store.outputs.save(
-        OutputRecord(Path("/out/a.mp4"), "gpu1", 1, 1, 1, inspection, False, job_id=job)
+        OutputRecord(Path("/out/a.mp4"), "gpu1", 1, 1, 1, inspection, FileState.UNSOUND, job_id=job)
     )
     shown = look(stage, "status", job)
     for words in (

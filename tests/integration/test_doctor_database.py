@@ -174,7 +174,7 @@ def test_everything_is_well_after_the_first_run(database: str) -> None:
     said = {each.what: each.detail for each in findings}
     assert said["database"].startswith("PostgreSQL ")
     assert "***" in said["database"]  # the password
-    assert said["database schema"] == "reconciler: revision 0002, up to date"
+    assert said["database schema"] == "reconciler: revision 0003, up to date"
     assert said["jobs table"].startswith("production_jobs: 12 columns, 0.0 MiB")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.core.evidence import FileState
 from reconciler.store.outputs import Noted, OutputRecord
 from tests.integration.claims import P1, P2, STRANGE
 from tests.integration.commands import HOSTILE, Stage, fits, is_plain, joined, reconciler
@@ -27,7 +28,8 @@ class Files(Stage):
         path.parent.mkdir(parents=True, exist_ok=True)
         if exists:
             path.touch()
-        values: dict[str, Any] = {"server": "gpu", "sound": True, "inspection": {}, **known}
+        values: dict[str, Any] = {"server": "gpu", "verdict": FileState.SOUND, "inspection": {}}
+        values |= known
         changed_ns = int((self.now() - age_s) * 1e9)
         self.store.outputs.save(
             OutputRecord(path=path, size_bytes=1234, mtime_ns=changed_ns, inode=1, **values)
@@ -100,6 +102,7 @@ def test_for_programs(files: Files) -> None:
         "size_bytes": 1234,
         "exists": True,
         "sound": True,
+        "verdict": "sound",
         "why": "unknown_job",
         "detail": "its tag names job 99, which is not in this database",
         "claimed_by": [],

@@ -37,8 +37,8 @@ def test_a_running_inspection_is_ended_and_done_again(database: str, tmp_path: P
             assert service.end() == 0
             assert time.monotonic() - began < 5.0
             assert not any(child.is_running() for child in decoding)
-        known = "select sound, inspection ->> 'frames' as frames from reconciler.outputs"
+        known = "select verdict, inspection ->> 'frames' as frames from reconciler.outputs"
         assert rows.sql(known) == []
         with running(config):
             wait_for(lambda: rows.sql(known), "the next start inspects it")
-        assert rows.sql(known) == [{"sound": True, "frames": "1200"}]
+        assert rows.sql(known) == [{"verdict": "sound", "frames": "1200"}]

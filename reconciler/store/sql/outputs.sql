@@ -1,11 +1,12 @@
 -- name: save_output
 -- Whose file it is stays, once known, unless another was written in its place.
 insert into reconciler.outputs as o
-    (path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-     tag_job_id, tag_prompt_id, named_job_id, named_prompt_id, group_key, inspected_at,
+    (path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, device, inspection, verdict,
+     checks_version, wanted, identical_to, tag_job_id, tag_prompt_id, named_job_id, named_prompt_id, group_key, inspected_at,
      unsound_since, confirmed, thumbnail)
 values (%(path)s, %(server)s, %(job_id)s, %(prompt_id)s, %(size_bytes)s, %(mtime_ns)s, %(inode)s,
-        %(inspection)s, %(sound)s, %(tag_job_id)s, %(tag_prompt_id)s, %(named_job_id)s,
+        %(device)s, %(inspection)s, %(verdict)s, %(checks_version)s, %(wanted)s, %(identical_to)s,
+        %(tag_job_id)s, %(tag_prompt_id)s, %(named_job_id)s,
         %(named_prompt_id)s, %(group_key)s, now(),
         to_timestamp(%(unsound_since)s), %(confirmed)s, %(thumbnail)s)
 on conflict (path) do update
@@ -16,8 +17,13 @@ set server = excluded.server,
     prompt_id = case when (o.size_bytes, o.mtime_ns, o.inode)
                         = (excluded.size_bytes, excluded.mtime_ns, excluded.inode)
                      then coalesce(o.prompt_id, excluded.prompt_id) else excluded.prompt_id end,
+    identical_to = case when (o.size_bytes, o.mtime_ns, o.inode)
+                           = (excluded.size_bytes, excluded.mtime_ns, excluded.inode)
+                        then coalesce(excluded.identical_to, o.identical_to)
+                        else excluded.identical_to end,
+    device = excluded.device, checks_version = excluded.checks_version, wanted = excluded.wanted,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, inode = excluded.inode,
-    inspection = excluded.inspection, sound = excluded.sound, tag_job_id = excluded.tag_job_id,
+    inspection = excluded.inspection, verdict = excluded.verdict, tag_job_id = excluded.tag_job_id,
     tag_prompt_id = excluded.tag_prompt_id, named_job_id = excluded.named_job_id,
     named_prompt_id = excluded.named_prompt_id, group_key = excluded.group_key,
     inspected_at = now(), unsound_since = excluded.unsound_since, confirmed = excluded.confirmed,
@@ -46,11 +52,27 @@ where o.group_key = w.group_key and o.job_id is null
       where p.prompt_id = o.tag_prompt_id and p.job_id = w.job_id))
 
 -- name: known_outputs
-select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-       tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
+select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, verdict,
+       device, checks_version, wanted, identical_to, tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
        extract(epoch from unsound_since)::float8 as unsound_since,
        confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where path = any(%(paths)s)
+
+-- name: same_file
+-- Answers about this very file under any name, the newest first, as these checks would give them.
+select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, verdict,
+       device, checks_version, wanted, identical_to, tag_job_id, tag_prompt_id, named_job_id,
+       named_prompt_id, extract(epoch from unsound_since)::float8 as unsound_since,
+       confirmed, extract(epoch from inspected_at)::float8 as inspected_at, thumbnail
+from reconciler.outputs
+where inode = %(inode)s and device = %(device)s and size_bytes = %(size_bytes)s
+  and mtime_ns = %(mtime_ns)s and checks_version = %(checks_version)s and wanted = %(wanted)s
+order by inspected_at desc limit 20
+
+-- name: note_identical
+update reconciler.outputs set identical_to = %(digest)s
+where path = %(path)s and size_bytes = %(size_bytes)s and mtime_ns = %(mtime_ns)s
+  and inode = %(inode)s
 
 -- name: claims
 -- What is claimed of files: the jobs of the prompts that their tags and names speak of, and the
@@ -81,8 +103,8 @@ with mine as (
     where tag_job_id = %(job_id)s or named_job_id = %(job_id)s
        or tag_prompt_id = any(%(prompt_ids)s) or named_prompt_id = any(%(prompt_ids)s)
 )
-select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-       tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
+select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, verdict,
+       device, checks_version, wanted, identical_to, tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
        extract(epoch from unsound_since)::float8 as unsound_since,
        confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs
@@ -91,8 +113,8 @@ where path in (select path from mine
 order by mtime_ns, path
 
 -- name: outputs_of_job
-select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, sound,
-       tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
+select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection, verdict,
+       device, checks_version, wanted, identical_to, tag_job_id, tag_prompt_id, named_job_id, named_prompt_id,
        extract(epoch from unsound_since)::float8 as unsound_since,
        confirmed, extract(epoch from inspected_at)::float8 as inspected_at
 from reconciler.outputs where job_id = %(job_id)s order by path
@@ -100,7 +122,7 @@ from reconciler.outputs where job_id = %(job_id)s order by path
 -- name: orphans
 -- Files that are nobody's, the newest first: not those that an open job may yet turn out to have,
 -- nor those that one job alone lists, or that one save wrote together with such a file.
-select o.path, o.server, o.size_bytes, o.mtime_ns, o.sound, count(*) over () as total
+select o.path, o.server, o.size_bytes, o.mtime_ns, o.verdict, count(*) over () as total
 from reconciler.outputs o
 where o.job_id is null
   and (%(server)s::text is null or o.server = %(server)s)
