@@ -24,6 +24,8 @@ SPLITS = ("work", "report")
 VARIANTS = 2
 #: Of the first of them so many are damaged.
 DAMAGED_EACH = 3
+#: They end where they end: cut, or longer, each is what a shorter or longer sound would be.
+ENDLESS = frozenset({"wav-pipe"})
 #: Of an odd recipe: one sound file, and one damaged.
 ODD = 1
 #: Damage within the file counts twice in the draw: it is what is hard to see.
@@ -85,11 +87,12 @@ class _Builder:
         name = f"{case.recipe}.{kind.name.replace(' ', '')}.{case.container}"
         (self._folder / name).write_bytes(data)
         truth = Truth.DAMAGED
-        if not kind.constructed:
+        constructed = kind.constructed and not _is_legal(case, kind.name)
+        if not constructed:
             was, now = (shown(self._folder / p, case.container) for p in (case.path, name))
             seen = differences(was, now)
             truth, words = (Truth.DAMAGED if seen else Truth.HARMLESS), f"{words}: {seen}"
-        return self._of(case, name, kind.name, words, truth=truth, constructed=kind.constructed)
+        return self._of(case, name, kind.name, words, truth=truth, constructed=constructed)
 
     def _of(
         self,
@@ -117,7 +120,9 @@ class _Builder:
             if number % 5 == 4:
                 data = (self._folder / case.path).read_bytes()
                 (self._folder / name).write_bytes(data[: len(data) // 2])
-                yield self._of(case, name, "truncated 50 %", "cut in half")
+                kind = "truncated 50 %"
+                by_rule = not _is_legal(case, kind)
+                yield self._of(case, name, kind, "cut in half", constructed=by_rule)
             else:
                 shutil.copyfile(self._folder / case.path, self._folder / name)
                 yield self._of(case, name, SOUND, "", Truth.SOUND, constructed=False)
@@ -188,6 +193,11 @@ class _Builder:
                 what=each.name,
                 constructed=True,
             )
+
+
+def _is_legal(case: Case, kind: str) -> bool:
+    """Whether the damaged file is one that its writer might have written."""
+    return case.recipe in ENDLESS and kind.startswith(("truncated", "tail"))
 
 
 def _is_odd(recipe: Recipe) -> bool:
