@@ -13,7 +13,7 @@ from reconciler.doctor.output import check_output, check_shared
 from reconciler.doctor.same_directory import check_same_directory
 from reconciler.doctor.server import check_server, check_websocket
 from reconciler.doctor.settings import check_settings, check_stall
-from reconciler.service.wiring import limits_of
+from reconciler.service.inspecting import limits_of
 from reconciler.settings import ServerSettings, Settings
 
 #: Beyond the time-outs that the settings give a server or the database, in seconds.

@@ -15,7 +15,7 @@ from reconciler.core.expectation import Expectation
 from reconciler.outputs.inspection import Inspection
 from reconciler.outputs.pool import Inspectors
 from reconciler.outputs.wanted import Wanted
-from reconciler.service.wiring import limits_of
+from reconciler.service.inspecting import limits_of
 
 if TYPE_CHECKING:
     from reconciler.cli.check.bar import Bar
