@@ -135,9 +135,11 @@ def test_a_gap_is_told_by_its_byte_and_a_declared_one_is_none(usual: bytes, tmp_
     path = tmp_path / "a.ts"
     path.write_bytes(without(usual, gap))
     assert gap * PACKET <= (check(path).defects[0].offset or 0) < (gap + 9) * PACKET
-    declared = b"\x47\x01\x00\x20\xb7\x80" + b"\xff" * 182
-    path.write_bytes(put(usual, gap * PACKET, declared))
-    assert not any("missing" in each for each in words(path))
+    counter = usual[gap * PACKET + 3] & 15
+    for flags, missing in ((0x80, False), (0, True)):
+        empty = b"\x47\x01\x00" + bytes([0x20 | counter, 183, flags]) + b"\xff" * 182
+        path.write_bytes(put(usual, gap * PACKET, empty))
+        assert any("packets missing" in each for each in words(path)) is missing
 
 
 def test_a_leap_of_hours_is_named(tmp_path: Path) -> None:
