@@ -22,7 +22,7 @@ _HARMLESS = tuple(
         (r"in#0(/wav)?", r"Ignoring maximum wav data size, file may be invalid"),
         (r"in#0/wav", r"Packet corrupt \(stream = 0, dts = \w+\)\."),
         (r"in#0/wav", r"corrupt input packet in stream 0"),
-        (r"in#0(/wav)?", r"Estimating duration from bitrate, this may be inaccurate"),
+        (r"in#0(/\w+)?", r"Estimating duration from bitrate, this may be inaccurate"),
         # full-range video: said by the scaler of our own thumbnail
         (r"swscaler", r"deprecated pixel format used, make sure you did set range correctly"),
         # avi stores no times: said by our own list of packets
