@@ -21,7 +21,7 @@ def look(path: Path) -> tuple[str, int | None]:
         try:
             with av.open(str(path), options=STRICT, metadata_errors="replace") as opened:
                 _decode(opened, seen)
-        except (av.error.FFmpegError, ValueError, IndexError) as error:
+        except Exception as error:  # whatever it raises says that it cannot decode this
             seen.words = f"{type(error).__name__}: {error}"
     av.logging.set_level(None)
     if not seen.words:
@@ -55,6 +55,8 @@ def _decode(opened: av.container.InputContainer, seen: _Seen) -> None:
     for packet in opened.demux():
         if packet.is_corrupt:
             seen.words = f"corrupt packet at {packet.pos}"
+        if not isinstance(packet.stream, av.VideoStream | av.AudioStream):
+            continue
         for frame in packet.decode():
             seen.frames += 1
             if getattr(frame, "is_corrupt", False):
