@@ -48,26 +48,12 @@ class AsWritten:
             return _differs(output, _sizes(then, record, prompt), old)
         if listed.digest is None or output.state not in (FileState.SOUND, FileState.UNJUDGED):
             return output
-        return self._compared(output, listed.digest, listed, record, prompt, digests, old=old)
-
-    def _compared(
-        self,
-        output: OutputFile,
-        digest: str,
-        listed: ListedFile,
-        record: OutputRecord,
-        prompt: PromptRecord,
-        digests: Digests,
-        *,
-        old: bool,
-    ) -> OutputFile:
-        """Identical, different, or still to be read; as it was where nobody here can tell."""
-        known = record.identical_to == digest
-        match, words = (Match.SAME, "") if known else digests.compare(record, digest)
+        known = record.identical_to == listed.digest
+        match, words = (Match.SAME, "") if known else digests.compare(record, listed.digest)
         if match is Match.SAME:
-            return replace(output, identical_by=digest.partition(":")[0])
+            output = replace(output, identical_by=listed.digest.partition(":")[0])
         if match is Match.OPEN:
-            return replace(output, state=FileState.UNCHECKED)
+            output = replace(output, state=FileState.UNCHECKED)
         if match is Match.OTHER:
             later = _has_new_time(listed, record)
             what = _changed(record, prompt) if later else "differs from what ComfyUI wrote"

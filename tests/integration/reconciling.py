@@ -34,7 +34,7 @@ from reconciler.outputs.progress import OnProgress
 from reconciler.outputs.wanted import Wanted
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
-from reconciler.reconcile.files import OutputBook
+from reconciler.reconcile.files import Inspect, OutputBook
 from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
@@ -150,6 +150,8 @@ class Bench:
         unsound_confirm_s: float = 0.0,
     ) -> None:
         self.url = url
+        #: How files are inspected; a test may put another in its place.
+        self.inspect: Inspect = inspect_here
         self.store: Store = open_store(url, jobs_table=jobs_table)
         self.clock, self.live = DatabaseClock(), LiveSigns()
         self.clock.set(self.store.jobs.now())
@@ -240,6 +242,9 @@ class Bench:
         Image.new("RGB", (32, 32), color).save(path)
         return listed(name)
 
+    def _inspect(self, path: Path, wanted: Wanted, on_progress: OnProgress) -> Inspection:
+        return self.inspect(path, wanted, on_progress)
+
     def _watched(self, name: str, unsound_confirm_s: float) -> WatchedServer:
         root = self.roots[name]
         root.mkdir(parents=True, exist_ok=True)
@@ -248,7 +253,7 @@ class Bench:
             root.resolve(),
             store=self.store.outputs,
             inspections=self.inspections,
-            inspect=inspect_here,
+            inspect=self._inspect,
             on_answer=lambda path: None,
             clock=self.clock,
             unsound_confirm_s=unsound_confirm_s,
