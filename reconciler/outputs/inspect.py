@@ -163,6 +163,7 @@ def _with_still(seen: Inspection, structure: Structure, still: Still) -> Inspect
         codec=seen.container,
         tags=still.tags,
         thumbnail=still.thumbnail,
+        warnings=still.warnings,
         defects=(
             *seen.defects,
             *still.defects,

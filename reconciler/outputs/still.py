@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from PIL import Image, PngImagePlugin
 
 from reconciler.errors import InspectionError
+from reconciler.outputs.content import near_empty
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.progress import OnProgress, Progress
@@ -40,6 +41,7 @@ class Still:
     tags: Mapping[str, str] = field(default_factory=dict)
     thumbnail: bytes | None = None
     defects: tuple[Defect, ...] = ()
+    warnings: tuple[Defect, ...] = ()
 
 
 class _Refused(Exception):
@@ -79,8 +81,8 @@ def _decode(
 ) -> None:
     seen.width, seen.height = image.size
     _insist_small(image, limits.max_pixels)
-    shown_ms = 0.0
-    for number in range(getattr(image, "n_frames", 1)):
+    shown_ms, count = 0.0, getattr(image, "n_frames", 1)
+    for number in range(count):
         image.seek(number)
         _insist_small(image, limits.max_pixels)
         image.load()
@@ -88,6 +90,8 @@ def _decode(
         seen.frames, seen.duration_s = number + 1, shown_ms / 1000
         if number == 0 and wanted.thumbnail:
             seen.thumbnail = _thumbnail(image, limits.thumbnail_px)
+        if count == 1 and wanted.near_empty:
+            seen.warnings = near_empty(image)
         if on_progress is not None:
             on_progress(Progress(seen.duration_s, seen.frames))
 
