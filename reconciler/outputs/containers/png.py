@@ -1,7 +1,8 @@
 """PNG and APNG: W3C, "Portable Network Graphics (PNG) Specification (Third Edition)".
 
-Checked: signature, the CRC of every chunk (5.5), IDAT and IEND are there and IEND is the end;
-the frames of an animation are those of its acTL chunk (11.3.6.1).
+Checked: signature, the CRC of every chunk (5.5), IHDR comes first, IDAT and IEND are there and IEND
+is the end. Of an animation (11.3.6): its chunks are numbered without a gap, it has the frames that
+acTL declares, and each lies inside the picture.
 """
 
 from __future__ import annotations
@@ -22,13 +23,22 @@ def check(source: Source) -> Structure:
     kinds: set[bytes] = set()
     end = 8
     try:
+        frames = _Frames(source)
         for kind, stop in _chunks(source):
+            if not kinds and kind != b"IHDR":
+                raise Damaged("IHDR chunk missing at the start", 8)
+            if animation:
+                frames.take(kind, end)
             kinds.add(kind)
             end = stop
+        if animation and b"IEND" in kinds:
+            frames.insist(animation, end)
     except Damaged as error:
         return Structure((broken(error),), has_video=bool(animation), declared_frames=animation)
     missing = [name for name in ("IDAT", "IEND") if name.encode() not in kinds]
-    defects = [Defect("structure", f"{name} chunk missing: cut off") for name in missing]
+    defects = [
+        Defect("structure", f"{name} chunk missing: cut off", offset=end) for name in missing
+    ]
     if b"IEND" in kinds:
         defects.extend(trailing(source, end))
     return Structure(tuple(defects), has_video=bool(animation), declared_frames=animation)
@@ -42,15 +52,45 @@ def _chunks(source: Source) -> Iterator[tuple[bytes, int]]:
         name = kind.decode("ascii", "replace")
         stop = offset + 12 + size
         if not kind.isalpha():
-            raise Damaged(f"no chunk at byte {offset}, where one must begin")
+            raise Damaged(f"no chunk at byte {offset}, where one must begin", offset)
         if stop > source.size:
-            raise Damaged(f"{name} chunk cut off: {source.size - offset} of {12 + size} bytes")
+            words = f"{name} chunk cut off: {source.size - offset} of {12 + size} bytes"
+            raise Damaged(words, offset)
         if _crc(source, offset + 4, stop - 4) != source.read(stop - 4, 4):
-            raise Damaged(f"{name} chunk at byte {offset} has a wrong checksum")
+            raise Damaged(f"{name} chunk at byte {offset} has a wrong checksum", offset)
         yield kind, stop
         if kind == b"IEND":
             return
         offset = stop
+
+
+class _Frames:
+    """Follows the chunks of an animation: fcTL begins a frame, fdAT is data of it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._width, self._height = struct.unpack(">II", source.read(16, 8))
+        self._due = 0
+        self._frames = 0
+
+    def take(self, kind: bytes, offset: int) -> None:
+        """Read the chunk at `offset`. Raises Damaged where it does not follow, or fit."""
+        if kind not in (b"fcTL", b"fdAT"):
+            return
+        number, width, height, x, y = struct.unpack(">IIIII", self._source.read(offset + 8, 20))
+        if number != self._due:
+            words = f"animation chunk {number} where {self._due} is due: chunks are missing"
+            raise Damaged(words, offset)
+        self._due += 1
+        if kind == b"fcTL":
+            self._frames += 1
+            if x + width > self._width or y + height > self._height:
+                raise Damaged(f"frame {self._frames} lies outside the picture", offset)
+
+    def insist(self, declared: int, end: int) -> None:
+        """Raise Damaged where there are more or fewer frames than declared."""
+        if self._frames != declared:
+            raise Damaged(f"{self._frames} of {declared} frames are there", end)
 
 
 def _crc(source: Source, start: int, end: int) -> bytes:
