@@ -21,8 +21,6 @@ from reconciler.outputs.wanted import USUAL, Wanted
 #: Codecs whose packets are not one picture each: some show nothing, some hold two. Which ones show
 #: nothing is known of those that are checked packet by packet (see `payload`).
 UNEVEN_CODECS = {"mpeg4", "mpeg2video", "mpeg1video", "theora"}
-#: By how much sound may be shorter than declared: decoders drop a frame of it at either end.
-SOUND_SLACK_S = 0.1
 
 
 def inspect(
@@ -117,9 +115,9 @@ def _shortfall(structure: Structure, decoded: Decoded, video: bool) -> tuple[Def
     """Compare what was decoded with what the container declares, or else with its packets."""
     if not video:
         declared_s, heard_s = structure.declared_duration_s, decoded.longest_s or 0.0
-        if declared_s is None or heard_s + SOUND_SLACK_S >= declared_s:
+        if declared_s is None or heard_s + structure.sound_slack_s >= declared_s:
             return ()
-        return (Defect("duration", f"{heard_s:.2f} of {declared_s:.2f} s of sound"),)
+        return (Defect("duration", f"{heard_s:.3f} of {declared_s:.3f} s of sound"),)
     packets, hidden = decoded.packets, decoded.packets.payload.hidden
     declared = structure.declared_frames
     if declared is None and (hidden is not None or packets.codec not in UNEVEN_CODECS):

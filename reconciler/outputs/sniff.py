@@ -72,8 +72,8 @@ PNG = _format("png", "png apng", png.check, pillow="PNG")
 JPEG = _format("jpeg", "jpg jpeg jpe jfif", jpeg.check, pillow="JPEG")
 WEBP = _format("webp", "webp", riff_webp.check, pillow="WEBP")
 AVIF = _format("avif", "avif avifs", iso_stills.check, pillow="AVIF")
-BMP = _format("bmp", "bmp dib", plain.check_picture, pillow="BMP")
-TIFF = _format("tiff", "tif tiff", plain.check_picture, pillow="TIFF")
+BMP = _format("bmp", "bmp dib", plain.check_bmp, pillow="BMP")
+TIFF = _format("tiff", "tif tiff", plain.check_tiff, pillow="TIFF")
 FORMATS = (
     *(MP4, MOV, M4A, MATROSKA, WEBM, AVI, MPEGTS, GIF, WAV, FLAC, MP3, OGG),
     *(PNG, JPEG, WEBP, AVIF, BMP, TIFF),

@@ -40,6 +40,8 @@ class Structure:
     declared_frame_s: float | None = None
     #: Seconds of sound that the container declares.
     declared_duration_s: float | None = None
+    #: By how many seconds the sound may be shorter: decoders drop a frame of it at either end.
+    sound_slack_s: float = 0.1
 
 
 class Source:
