@@ -1,7 +1,7 @@
 """Inspectors: warm processes, each confined, that inspect files for this one.
 
-A worker (see `worker`) gets the open file and gives an inspection. It is replaced once it has seen
-a file that was not sound, so that no damaged or hostile file can spoil the verdict on the next.
+A worker (see `worker`) gets the open file and gives an inspection. Each file is seen by a process
+of its own, so that no damaged or hostile one can spoil the verdict on the next.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Inspectors:
             worker, keep = self._take(), False
             try:
                 inspection = self._ask(worker, seen, file, wanted, on_progress)
-                keep = inspection.sound and worker.files < FILES_PER_WORKER
+                keep = worker.alive and worker.files < FILES_PER_WORKER
             finally:
                 self._give_back(worker, keep=keep)
         return inspection

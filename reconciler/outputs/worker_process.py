@@ -89,6 +89,11 @@ class WorkerProcess:
             start_new_session=True,
         )
 
+    @property
+    def alive(self) -> bool:
+        """False once its end was noticed."""
+        return not self._reaped
+
     def await_ready(self) -> None:
         """Wait until it can be given files. Raises InspectionError where it never can."""
         if self._ready:
