@@ -135,7 +135,7 @@ def test_missing_frames_are_found_against_the_container(studio: Studio, tmp_path
         return data[:length] + struct.pack("<I", FRAMES + 1) + data[length + 4 :]
 
     seen = damaged(studio("mpeg4.avi"), tmp_path, declare)
-    assert "12 of 13 frames could be decoded" in {defect.detail for defect in seen.defects}
+    assert "12 of 13 pictures are in it" in {defect.detail for defect in seen.defects}
 
 
 def test_missing_frames_are_found_against_the_expectation(tmp_path: Path) -> None:
