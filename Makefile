@@ -32,7 +32,7 @@ lint: $(READY) ## Check style, types and the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## Measure reaction, load on ComfyUI and idle cost
+bench: $(READY) ## Measure reaction, load on ComfyUI, idle cost and verdicts
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 fuzz: $(READY) ## Try mutated files on the checks of structure: make fuzz ARGS="--seconds 600"
