@@ -142,6 +142,7 @@ def _state(file: Mapping[str, Any]) -> str:
         *_list(file, "defects"),
         *(safe(file[k]) for k in ("unjudged", "trouble") if k in file),
     ]
+    found += _list(file, "expected")
     found += [f"warning: {warning}" for warning in _list(file, "warnings")]
     return state + (f": {'; '.join(found)}" if found else "")
 

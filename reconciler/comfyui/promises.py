@@ -106,7 +106,9 @@ def _as_given(inputs: Mapping[str, Any]) -> bool:
     return plain and once and "meta_batch" not in inputs
 
 
-def _frames(nodes: Mapping[str, Any], given: object, left: int) -> int | None:
+def _frames(  # noqa: PLR0911 - one for each kind of node
+    nodes: Mapping[str, Any], given: object, left: int
+) -> int | None:
     """How many pictures come over this link; None where that is not known."""
     source = _link(given)
     if source is None or left <= 0:

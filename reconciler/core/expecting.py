@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reconciler.core.expectation import (
     Expectation,
@@ -34,7 +34,7 @@ class ExpectRule:
     frame_factor: int | None = None
     frame_tolerance: int | None = None
     #: The fields that are not None are expected of each such job.
-    values: Expectation = Expectation()
+    values: Expectation = field(default_factory=Expectation)
     #: Kinds of warnings of its content that refuse a file.
     refuse: frozenset[str] | None = None
 
@@ -108,7 +108,8 @@ def _row(factor: int, row: Expectation) -> str:
 
 
 def _believed(row: Expectation, columns: frozenset[str]) -> Expectation:
-    return replace(row, **{name: None for name in COLUMNS if name not in columns})
+    nothing: dict[str, Any] = {name: None for name in COLUMNS if name not in columns}
+    return replace(row, **nothing)
 
 
 def _multiplied(row: Expectation, factor: int) -> Expectation:

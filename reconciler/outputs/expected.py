@@ -1,9 +1,9 @@
 """Compares an inspected file with what was expected of it.
 
-Pillow, with which ComfyUI and VideoHelperSuite save animated gif, webp and png, writes pictures that
-follow on an equal one as one that is shown longer, and rounds how long to whole milliseconds, or
-hundredths of a second in a gif. Fewer pictures that are shown for as long as all the frames would
-be are therefore what was expected.
+Pillow, with which ComfyUI and VideoHelperSuite save animated gif, webp and png, writes pictures
+that follow on an equal one as one that is shown longer, and rounds how long to whole milliseconds,
+or hundredths of a second in a gif. Fewer pictures that are shown for as long as all the frames
+would be are therefore what was expected.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def told(inspection: Inspection, expected: Expected) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _found(seen: Inspection, name: str) -> str | None:
+def _found(seen: Inspection, name: str) -> str | None:  # noqa: PLR0911 - one for each field
     """What a file has, where it is a kind of file of which anything is expected in this field."""
     moving = seen.media == "video"
     if name == "frames" and moving:

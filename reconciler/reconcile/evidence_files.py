@@ -11,13 +11,16 @@ import structlog
 
 from reconciler.core.attribution import FileFacts, How, Row, Whose, began_later, whose
 from reconciler.core.evidence import EndKind, FileState, ListedFile, OutputFile
-from reconciler.core.jobs import Job
+from reconciler.core.expectation import Expected
+from reconciler.core.expecting import ExpectPolicy
 from reconciler.errors import OutputError, OutsideOutput
-from reconciler.outputs.inspection import check_frames, from_json
+from reconciler.outputs.expected import told, unmet
+from reconciler.outputs.inspection import from_json
 from reconciler.outputs.paths import resolve_inside
 from reconciler.outputs.siblings import group_of, is_first_frame_alone, main_of
 from reconciler.reconcile.as_written import AsWritten
 from reconciler.reconcile.clock import DatabaseClock
+from reconciler.reconcile.expectations import expected_of_main
 from reconciler.reconcile.files import Answer
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.store.outputs import Noted, OutputRecord, OutputStore
@@ -47,7 +50,8 @@ class FileEvidence:
     servers: dict[str, WatchedServer]
     outputs: OutputStore
     clock: DatabaseClock
-    frame_tolerance: int
+    #: How expectations are made of what row, prompt and settings say.
+    expect: ExpectPolicy
     unsound_confirm_s: float
     #: Believe a job id in a file that names no prompt.
     accept_bare_job_id: bool = True
@@ -63,10 +67,16 @@ class FileEvidence:
             return ()
         files = [file for file in ending.files if file.type == "output"]
         main = main_of([_relative(file) for file in files])
-        job = record.job
-        if job.frames is None:
-            job = replace(job, frames=ending.expected_frames)
-        found = [self._listed(job, server, prompt, f, n == main) for n, f in enumerate(files)]
+        node_id = None if main is None else files[main].node_id
+        expected = expected_of_main(record, self.expect, ending, node_id)
+        # Whatever the main file's saver wrote was meant to be seen; a mask beside it was not.
+        beside = Expected(refuse=expected.refuse)
+        nothing = Expected()
+        found = []
+        for n, file in enumerate(files):
+            of_saver = beside if file.node_id == node_id else nothing
+            wanted = expected if n == main else of_saver
+            found.append(self._listed(server, prompt, file, wanted, n == main))
         settled = (FileState.SOUND, FileState.UNJUDGED)
         if server is None or any(file.state not in settled for file in found):
             return tuple(found)
@@ -89,7 +99,9 @@ class FileEvidence:
             server = self.servers[each.output.server]
             answer = self._answer(server, each.output.path)
             shown = server.stored_path(each.output.path)
-            file = self._file(record.job, shown, answer, number == main, None)
+            is_main = number == main
+            wanted = expected_of_main(record, self.expect) if is_main else Expected()
+            file = self._file(shown, answer, is_main, None, wanted)
             if is_first_frame_alone(name, names) and file.state is not FileState.ABSENT:
                 file = replace(
                     file, state=FileState.UNSOUND, defects=(FIRST_FRAME,), confirmed=True
@@ -176,10 +188,10 @@ class FileEvidence:
 
     def _listed(
         self,
-        job: Job,
         server: WatchedServer | None,
         prompt: PromptRecord,
         file: ListedFile,
+        expected: Expected,
         is_main: bool,
     ) -> OutputFile:
         relative = _relative(file)
@@ -192,8 +204,9 @@ class FileEvidence:
             shown = relative
             defects = (f"refused: {error}",)
             return OutputFile(shown, FileState.UNSOUND, is_main, file.node_id, defects, True)
-        answer = self._answer(server, path, job.frames if is_main else None)
-        found = self._file(job, server.stored_path(path), answer, is_main, file.node_id)
+        frames = expected.values.frames
+        answer = self._answer(server, path, None if frames is None else frames.count)
+        found = self._file(server.stored_path(path), answer, is_main, file.node_id, expected)
         if answer.record is None:
             return found
         judged = AsWritten(self.arrival_grace_s, self.accept_rewritten).judge(
@@ -220,7 +233,12 @@ class FileEvidence:
         return replace(answer, checked=checked, trouble=server.book.trouble(path))
 
     def _file(
-        self, job: Job, shown: str, answer: Answer, is_main: bool, node_id: str | None
+        self,
+        shown: str,
+        answer: Answer,
+        is_main: bool,
+        node_id: str | None,
+        expected: Expected,
     ) -> OutputFile:
         record, state = answer.record, answer.state
         if record is None:
@@ -230,13 +248,12 @@ class FileEvidence:
         inspection = from_json(record.path, record.inspection)
         defects = tuple(defect.detail for defect in inspection.defects)
         confirmed = record.confirmed
-        unmet = check_frames(inspection, job.frames if is_main else None, self.frame_tolerance)
-        if inspection.unjudged is not None and inspection.frames is None:
-            unmet = ()  # what could not be counted is not counted against it
-        if unmet and state in (FileState.SOUND, FileState.UNJUDGED):
+        refused = [w for w in inspection.warnings if w.kind in expected.refuse]
+        wrong = (*unmet(inspection, expected.values), *refused)
+        if wrong and state in (FileState.SOUND, FileState.UNJUDGED):
             # The file is whole and the same as it was: only its age can still speak for it.
             state, confirmed = FileState.UNSOUND, self._is_old(record)
-        defects += tuple(defect.detail for defect in unmet)
+        defects += tuple(defect.detail for defect in wrong)
         return OutputFile(
             shown,
             state,
@@ -245,7 +262,8 @@ class FileEvidence:
             defects,
             confirmed,
             unjudged=inspection.unjudged,
-            warnings=tuple(warning.detail for warning in inspection.warnings),
+            warnings=tuple(w.detail for w in inspection.warnings if w not in refused),
+            expected=told(inspection, expected),
             trouble=answer.trouble,
         )
 

@@ -21,7 +21,7 @@ from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
 from reconciler.reconcile.servers import WatchedServer, away_after_s
-from reconciler.service.inspecting import limits_of
+from reconciler.service.inspecting import limits_of, wanted_of
 from reconciler.settings import ServerSettings, Settings, stored_path_of
 from reconciler.store import Store, open_store
 from reconciler.store.embedded import ensure_running
@@ -131,6 +131,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
             clock=clock,
             unsound_confirm_s=settings.outputs.unsound_confirm_s,
             patterns=patterns,
+            wanted=wanted_of(settings),
         )
         record = records.get(server.name) or ServerRecord(server.name, server.url)
         record.move_to(server.url)
@@ -172,7 +173,7 @@ def _file_evidence(
         servers,
         store.outputs,
         clock,
-        frame_tolerance=settings.inspection.frame_tolerance,
+        expect=settings.expect_policy(),
         unsound_confirm_s=settings.outputs.unsound_confirm_s,
         accept_bare_job_id=settings.attribution.bare_job_id == "accept",
         arrival_grace_s=settings.outputs.missing_output_grace_s,

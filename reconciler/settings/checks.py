@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from reconciler.settings.expectations import expectation_conflicts
 from reconciler.settings.model import Settings
 from reconciler.settings.problems import KeyPath
 from reconciler.settings.server import ServerSettings
@@ -33,6 +34,8 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
     names = [server.name for server in settings.servers]
     for path, text in rule_conflicts(settings.stall.rules, names):
         yield ("stall", "rules", *path), text
+    for path, text in expectation_conflicts(settings.expectations.rules):
+        yield ("expectations", "rules", *path), text
 
 
 def _same(

@@ -16,7 +16,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from reconciler.core.expecting import ExpectPolicy
 from reconciler.core.policy import Policy
+from reconciler.settings.expectations import ContentSettings, ExpectationSettings
 from reconciler.settings.fields import Folder
 from reconciler.settings.places import default_data_dir
 from reconciler.settings.sections import (
@@ -67,6 +69,8 @@ class Settings(BaseSettings):
     watch: WatchSettings = WatchSettings()
     outputs: OutputSettings = OutputSettings()
     inspection: InspectionSettings = InspectionSettings()
+    expectations: ExpectationSettings = ExpectationSettings()
+    content: ContentSettings = ContentSettings()
     stall: StallSettings = StallSettings()
     lost: LostSettings = LostSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
@@ -132,6 +136,10 @@ class Settings(BaseSettings):
             never_seen_timeout_s=timeouts.never_seen_s,
             server_down_timeout_s=timeouts.server_down_s,
         )
+
+    def expect_policy(self) -> ExpectPolicy:
+        """How expectations of main outputs are made."""
+        return self.expectations.policy(self.content, self.inspection.frame_tolerance)
 
     def shown(self) -> dict[str, Any]:
         """Every setting as plain data for YAML or JSON, secrets replaced by asterisks."""

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extras import Json, execute_batch
 
+from reconciler.core.expecting import COLUMNS
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.store.clean import clean_json, clean_text
 from reconciler.store.connection import Connection, Cursor
@@ -48,7 +49,7 @@ class JobStore:
         than `late_s` seconds ago (0: none) by a verdict that a late success may lift. Open rows
         that are there no more are noted as deleted.
         """
-        names = ("job_type", "frames", "progress", "created_at")
+        names = ("job_type", "progress", "created_at", *COLUMNS)
         statement = self._of_table("open_jobs", **{n: self._table.column(n) for n in names})
         with self._connection.transaction() as cursor:
             cursor.execute(
@@ -58,7 +59,9 @@ class JobStore:
                 _notify(cursor, f"event {row['id']}")
             cursor.execute(statement, {"revocable": _REVOCABLE, "late_s": late_s})
             rows = cursor.fetchall()
-            records = {row["job_id"]: job_of(row) for row in rows if row["row_status"] in _WORDS}
+            default = self._table.default_frames
+            known = [row for row in rows if row["row_status"] in _WORDS]
+            records = {row["job_id"]: job_of(row, default) for row in known}
             for row in rows:
                 if row["row_status"] not in _WORDS:
                     _leave_alone(cursor, row)

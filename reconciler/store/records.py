@@ -63,7 +63,7 @@ class JobRecord:
     created_at: float = 0.0
     #: What the row expects of its main output, and whether its frames are only what the column
     #: has by default.
-    expects: Expectation = Expectation()
+    expects: Expectation = field(default_factory=Expectation)
     frames_by_default: bool = False
     #: The prompts of all attempts.
     prompts: list[PromptRecord] = field(default_factory=list)

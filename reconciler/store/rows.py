@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from reconciler.core.expectation import Expectation, ExpectedFrames
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.store.records import (
     Event,
@@ -16,8 +18,9 @@ from reconciler.store.records import (
 )
 
 
-def job_of(row: Mapping[str, Any]) -> JobRecord:
-    """A row of `open_jobs`, whose status is one of ours."""
+def job_of(row: Mapping[str, Any], default_frames: int | None = None) -> JobRecord:
+    """A row of `open_jobs`, whose status is one of ours. `default_frames` is what the column has
+    where nobody sets it."""
     seen = row["known_status"] is not None
     job = Job(
         id=row["job_id"],
@@ -45,7 +48,31 @@ def job_of(row: Mapping[str, Any]) -> JobRecord:
         overwritten=row["overwritten"] or 0,
         decided_at=row["decided_at"],
         created_at=min(row["created_at"], job.opened_at),
+        expects=_expects(row),
+        frames_by_default=job.frames is not None and job.frames == default_frames,
     )
+
+
+def _expects(row: Mapping[str, Any]) -> Expectation:
+    """What the columns say that the table has; a value that cannot be meant expects nothing."""
+    frames, audio = _positive(row["frames"]), row["audio"]
+    width, height = _positive(row["width"]), _positive(row["height"])
+    return Expectation(
+        frames=None if frames is None else ExpectedFrames(int(frames)),
+        fps=_positive(row["fps"]),
+        duration_s=_positive(row["duration_s"]),
+        width=None if width is None else int(width),
+        height=None if height is None else int(height),
+        audio=audio if isinstance(audio, bool) else None,
+    )
+
+
+def _positive(value: Any) -> float | None:
+    try:
+        known = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return known if math.isfinite(known) and known > 0 else None
 
 
 def prompt_of(row: Mapping[str, Any]) -> PromptRecord:

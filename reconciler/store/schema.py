@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ OPTIONAL: Mapping[str, str] = {
     "updated_at": "the time of the last change in the row",
     "completed_at": "the time of the end in the row",
 }
+_NUMBER = re.compile(r"\(?'?(\d{1,9})(?:\.0*)?'?\)?(?:::[\w ]+)?")
 _MIGRATIONS = Path(__file__).with_name("migrations")
 #: One migration at a time, whoever starts first: a number of our own for pg_advisory_xact_lock.
 _MIGRATION_LOCK = 0x7265636F6E63696C
@@ -38,6 +40,8 @@ class JobsTable:
 
     name: tuple[str, ...]
     columns: Mapping[str, str]
+    #: The whole number that `frames` has by default, if any.
+    default_frames: int | None = None
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -78,23 +82,24 @@ def prepare(connection: Connection, jobs_table: str) -> JobsTable:
             cursor.execute(query("index_jobs_table", jobs=sql.Identifier(*name)))
             columns = _columns(cursor, name)
         _require(columns, jobs_table)
+        frames = _default_frames(cursor, name)
     if "updated_at" not in columns:
         columns = _add_updated_at(connection, name, columns)
-    return JobsTable(name, columns)
+    return JobsTable(name, columns, frames)
 
 
 def find_table(connection: Connection, jobs_table: str) -> JobsTable:
     """The jobs table as it is, without changing anything. Raises DatabaseError, TableError."""
     name = tuple(jobs_table.split("."))
     with connection.transaction() as cursor:
-        columns = _columns(cursor, name)
+        columns, frames = _columns(cursor, name), _default_frames(cursor, name)
     if not columns:
         raise TableError(
             f"there is no table {jobs_table!r}; `reconciler run` creates the default one, or name"
             " yours in the setting database.jobs_table"
         )
     _require(columns, jobs_table)
-    return JobsTable(name, columns)
+    return JobsTable(name, columns, frames)
 
 
 def migrate(connection: Connection) -> None:
@@ -130,6 +135,15 @@ def _columns(cursor: Cursor, name: tuple[str, ...]) -> dict[str, str]:
     quoted = sql.Identifier(*name).as_string(cursor)
     cursor.execute(query("columns"), {"table": quoted})
     return {row["name"]: row["type"] for row in cursor.fetchall()}
+
+
+def _default_frames(cursor: Cursor, name: tuple[str, ...]) -> int | None:
+    """A plain number, as 120 or '120'::bigint. What has to be computed is nobody's default here."""
+    quoted = sql.Identifier(*name).as_string(cursor)
+    cursor.execute(query("default_of"), {"table": quoted, "column": "frames"})
+    row = cursor.fetchone()
+    found = None if row is None else _NUMBER.fullmatch(row["value"])
+    return None if found is None else int(found[1])
 
 
 def _require(columns: Mapping[str, str], jobs_table: str) -> None:

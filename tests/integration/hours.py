@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg2
 
+from reconciler.core.expecting import ExpectPolicy
 from reconciler.core.policy import Policy
 from reconciler.errors import ServerRefused
 from reconciler.reconcile.clock import DatabaseClock
@@ -163,7 +164,7 @@ class Hours:
             away_s=away_after_s(self.every_s),
         )
         servers = {"gpu": watched}
-        files = FileEvidence(servers, self.store.outputs, clock, 0, 0.0)
+        files = FileEvidence(servers, self.store.outputs, clock, ExpectPolicy(), 0.0)
         gatherer = Gatherer(
             self.store, servers, clock, self.live, files,
             InThisThread(),  # type: ignore[arg-type]

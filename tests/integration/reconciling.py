@@ -26,6 +26,7 @@ from reconciler.comfyui.values import (
     ServerInfo,
 )
 from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
+from reconciler.core.expecting import ExpectPolicy
 from reconciler.core.policy import Policy, StallPolicy
 from reconciler.errors import ServerError
 from reconciler.outputs.inspect import inspect
@@ -148,6 +149,7 @@ class Bench:
         names: tuple[str, ...] = ("gpu",),
         jobs_table: str = "production_jobs",
         unsound_confirm_s: float = 0.0,
+        expect: ExpectPolicy = ExpectPolicy(),  # noqa: B008 - frozen
     ) -> None:
         self.url = url
         #: How files are inspected; a test may put another in its place.
@@ -160,7 +162,7 @@ class Bench:
         self.servers = {name: FakeServer() for name in names}
         self.roots = {name: folder / name for name in names}
         watched = {name: self._watched(name, unsound_confirm_s) for name in names}
-        files = FileEvidence(watched, self.store.outputs, self.clock, 0, unsound_confirm_s)
+        files = FileEvidence(watched, self.store.outputs, self.clock, expect, unsound_confirm_s)
         self.gatherer = Gatherer(
             self.store,
             watched,

@@ -27,6 +27,12 @@ select a.attname as name, format_type(a.atttypid, -1) as type
 from pg_attribute a
 where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdropped
 
+-- name: default_of
+-- What a column has by default, as an expression; no row where it has none.
+select pg_get_expr(d.adbin, d.adrelid) as value
+from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+where a.attrelid = to_regclass(%(table)s) and a.attname = %(column)s and not a.attisdropped
+
 -- name: open_jobs
 -- Rows that a pass has to judge: open ones, those that we know as open and somebody closed, and
 -- failed ones whose success may still arrive. With what we know of each. An empty prompt id is none.
@@ -44,6 +50,8 @@ select j.id::text as job_id, j.status::text as row_status,
        nullif(j.comfyui_job_id::text, '') as row_prompt_id,
        {job_type} as job_type, {frames} as frames, {progress} as row_progress,
        extract(epoch from coalesce({created_at}, now()))::float8 as created_at,
+       {fps} as fps, {duration_s} as duration_s, {width} as width, {height} as height,
+       {audio} as audio,
        s.attempt, extract(epoch from s.opened_at)::float8 as opened_at, s.known_status, s.failure,
        s.stage, s.server, s.queue_position, s.progress, s.eta_s, s.rule, s.reason, s.overwritten,
        extract(epoch from s.decided_at)::float8 as decided_at
