@@ -1,0 +1,78 @@
+"""A file against what was expected of it, in words; odd but right files are not blamed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.core.expectation import Expectation, ExpectedFrames, FrameRule
+from reconciler.outputs.expected import unmet
+from reconciler.outputs.inspection import Inspection
+
+VIDEO = Inspection(
+    Path("a.mp4"), "video", 12_000, 1, 1,
+    frames=72, fps=24.0, duration_s=3.0, width=512, height=512, container="mp4", has_audio=False,
+)  # fmt: skip
+WEBP = replace(VIDEO, container="webp")
+
+
+def exactly(count: int, **more: object) -> Expectation:
+    return Expectation(frames=ExpectedFrames(count, **more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        (exactly(73), "72 of 73 frames"),
+        (exactly(73, rule=FrameRule.AT_LEAST), "72 of at least 73 frames"),
+        (exactly(144, also=(143,)), "72 of 144 or 143 frames"),
+        (Expectation(fps=16), "24.0 of 16 frames a second"),
+        (Expectation(duration_s=5), "3.0 of 5.0 s"),
+        (Expectation(width=1024, height=1024), "512 x 512 instead of 1024 x 1024 pixels"),
+        (Expectation(height=1024), "512 x 512 instead of 1024 pixels high"),
+        (Expectation(min_bytes=100_000), "12 kB, less than the 100 kB expected"),
+        (Expectation(audio=True), "no sound, though it was expected"),
+    ],
+)
+def test_each_mismatch_has_its_words(expected: Expectation, words: str) -> None:
+    assert [defect.detail for defect in unmet(VIDEO, expected)] == [words]
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (VIDEO, exactly(73, tolerance=1)),
+        (VIDEO, exactly(60, rule=FrameRule.AT_LEAST)),
+        (VIDEO, exactly(73, also=(72,))),
+        (VIDEO, exactly(9, rule=FrameRule.IGNORE)),
+        (replace(VIDEO, fps=23.976), Expectation(fps=24)),
+        (replace(VIDEO, duration_s=3.04), Expectation(duration_s=3)),
+        (replace(VIDEO, has_audio=None), Expectation(audio=True)),
+        (replace(VIDEO, width=None, height=None), Expectation(width=1024)),
+        (replace(VIDEO, media="image", frames=1, fps=None), replace(exactly(120), fps=24)),
+        (replace(VIDEO, frames=None, fps=None, unjudged="no decoder"), exactly(72)),
+        # Pillow's delays are whole: 41 ms for 24 frames a second in a webp, 0.04 s in a gif.
+        (replace(WEBP, fps=24.39, duration_s=2.952), replace(exactly(72), fps=24)),
+        (replace(WEBP, container="gif", fps=25.0, duration_s=2.88), replace(exactly(72), fps=24)),
+        # Equal frames are merged: fewer pictures, for as long.
+        (replace(WEBP, frames=60, fps=20.325, duration_s=2.952), replace(exactly(72), fps=24)),
+        (replace(WEBP, frames=60, fps=20.325, duration_s=2.952), exactly(72)),
+        (replace(WEBP, frames=60, fps=20.325, duration_s=2.952), Expectation(fps=24)),
+    ],
+)
+def test_what_is_as_expected_or_cannot_be_known(seen: Inspection, expected: Expectation) -> None:
+    assert unmet(seen, expected) == ()
+
+
+def test_a_lost_frame_is_no_merged_one() -> None:
+    lost = replace(WEBP, frames=71, fps=24.39, duration_s=2.911)
+    assert [d.detail for d in unmet(lost, replace(exactly(72), fps=24))] == ["71 of 72 frames"]
+    assert [d.detail for d in unmet(lost, exactly(72))] == ["71 of 72 frames"]
+
+
+def test_containers_of_video_merge_nothing() -> None:
+    seen = replace(VIDEO, frames=60, fps=20.0)
+    found = [d.kind for d in unmet(seen, replace(exactly(72), fps=24))]
+    assert found == ["frames", "fps"]
