@@ -200,8 +200,8 @@ def test_many_files_are_found_by_indexes(files: Files) -> None:
     """However many there are: what is asked in every pass reads no whole table."""
     files.sql(
         "insert into reconciler.outputs (path, server, job_id, size_bytes, mtime_ns, inode,"
-        " inspection, sound, tag_job_id, tag_prompt_id, group_key)"
-        " select ('/big/' || n)::bytea, 'gpu', (n % 3 = 0)::text, 1, n, n, '{}', true,"
+        " inspection, verdict, tag_job_id, tag_prompt_id, group_key)"
+        " select ('/big/' || n)::bytea, 'gpu', (n % 3 = 0)::text, 1, n, n, '{}', 'sound',"
         " (n % 500)::text, 'p' || n, ('/big/' || n / 3)::bytea from generate_series(1, 20000) n"
     )
     files.sql("analyze reconciler.outputs")
