@@ -29,7 +29,8 @@ def show(console: Console, asked: Sequence[Asked], long: Sequence[Asked]) -> Non
         if case.truth is Truth.SOUND and said.blamed:
             console.print(escape(f"false alarm: {case.recipe}: {said.words}"))
         elif case.truth is Truth.SOUND and said.frames != case.frames:
-            console.print(f"wrong count: {case.recipe}: {said.frames}, made with {case.frames}")
+            counts = f"{said.frames}, made with {case.frames}; {said.words}"
+            console.print(escape(f"wrong count: {case.recipe}: {counts}"))
         elif case.truth is Truth.DAMAGED and not _found(each, OURS) and each.visible:
             console.print(escape(f"missed: {case.recipe}, {case.damage}: {case.what}"))
 
