@@ -101,20 +101,3 @@ def from_json(path: Path, stored: Mapping[str, Any]) -> Inspection:
     for name in ("defects", "warnings"):
         values[name] = tuple(Defect(**each) for each in values.get(name, ()))
     return Inspection(path=path, **values)
-
-
-def check_frames(
-    inspection: Inspection, expected: int | None, tolerance: int = 0
-) -> tuple[Defect, ...]:
-    """Compare the decoded frames with what the job's row expects.
-
-    Applies to videos only: a still or a sound beside the video has no frames to expect.
-    `tolerance` is the number of frames by which both may differ, in either direction.
-    """
-    if expected is None or inspection.media != "video":
-        return ()
-    if inspection.frames is None:
-        return (Defect("frames", f"none of {expected} frames could be counted"),)
-    if abs(inspection.frames - expected) <= tolerance:
-        return ()
-    return (Defect("frames", f"{inspection.frames} of {expected} frames"),)

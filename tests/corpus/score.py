@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.core.expectation import Expectation, ExpectedFrames
 from reconciler.errors import ReconcilerError
+from reconciler.outputs.expected import unmet
 from reconciler.outputs.inspect import inspect
-from reconciler.outputs.inspection import Verdict, check_frames
+from reconciler.outputs.inspection import Verdict
 from tests.corpus.cases import Case, Truth, read_index
 from tests.corpus.oracles import noticed
 
@@ -40,8 +42,9 @@ def judge(folder: Path, case: Case) -> Judged:
         seen = inspect(folder / case.path)
     except ReconcilerError as error:
         return Judged(case, False, f"not inspected: {error}", None, True)
-    expected = case.frames if case.media == "video" else None
-    defects = (*seen.defects, *(check_frames(seen, expected) if case.damage in COUNTED else ()))
+    counted = case.frames is not None and case.media == "video" and case.damage in COUNTED
+    expected = Expectation(ExpectedFrames(case.frames or 0) if counted else None)
+    defects = (*seen.defects, *unmet(seen, expected))
     words = "; ".join(f"{each.kind}: {each.detail}" for each in defects)
     unjudged = seen.verdict is Verdict.UNJUDGED
     return Judged(case, bool(defects), words or (seen.unjudged or ""), seen.frames, unjudged)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.core.expectation import Expectation, ExpectedFrames
 from reconciler.outputs.decode import ffmpeg
+from reconciler.outputs.expected import unmet
 from reconciler.outputs.inspect import inspect
-from reconciler.outputs.inspection import Inspection, check_frames
+from reconciler.outputs.inspection import Inspection
 from reconciler.outputs.limits import Limits
 
 from .conftest import FRAMES, H264, VIDEO, make
@@ -141,9 +143,9 @@ def test_missing_frames_are_found_against_the_container(studio: Studio, tmp_path
 def test_missing_frames_are_found_against_the_expectation(tmp_path: Path) -> None:
     short = inspect(make(tmp_path / "short.mp4", f"{VIDEO} {H264} -frames:v {FRAMES - 1}"))
     assert short.sound
-    (defect,) = check_frames(short, FRAMES)
+    (defect,) = unmet(short, Expectation(ExpectedFrames(FRAMES)))
     assert (defect.kind, defect.detail) == ("frames", "11 of 12 frames")
-    assert check_frames(short, FRAMES, tolerance=1) == ()
+    assert unmet(short, Expectation(ExpectedFrames(FRAMES, tolerance=1))) == ()
 
 
 def test_a_wrong_ending_is_a_defect_in_words(gallery: Path, tmp_path: Path) -> None:

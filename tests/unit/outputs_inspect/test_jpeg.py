@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -97,7 +98,8 @@ def test_the_decoder_s_words_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(data[:9000] + bytes(900) + data[9900:])
     (defect,) = inspect(tmp_path / "a.jpg").defects
     assert defect.kind == "decode"
-    assert defect.detail.startswith("damaged picture data (mjpeg: error ")
+    # Which complaint comes first depends on the decoder's version.
+    assert re.match(r"damaged picture data \(mjpeg: (error |overread )", defect.detail)
 
 
 @pytest.mark.parametrize("step", [64 * 1024, 7])
