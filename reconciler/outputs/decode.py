@@ -23,6 +23,7 @@ from reconciler.outputs.content import Content
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.packets import PacketList
+from reconciler.outputs.payload import Payload
 from reconciler.outputs.progress import OnProgress, Progress
 from reconciler.outputs.sinks import Head, Lines, Sink
 from reconciler.outputs.tags import from_ffmetadata
@@ -55,13 +56,19 @@ def decode(
     on_progress: OnProgress | None = None,
     *,
     video: bool = True,
+    setup: bytes = b"",
 ) -> Decoded:
     """Decode the open file `file` from end to end with that demuxer and no other.
 
-    `video` says whether it holds a picture. Raises InspectionError where ffmpeg cannot be run, or
+    `video` says whether it holds a picture, and `setup` is what the container tells of its coding
+    beforehand. Raises InspectionError where ffmpeg cannot be run, or
     goes beyond a limit.
     """
-    progress, packets, complaints = _Progress(on_progress), PacketList(), Complaints()
+    progress, packets, complaints = (
+        _Progress(on_progress),
+        PacketList(payload=Payload(setup)),
+        Complaints(),
+    )
     metadata, picture = Head(limits.max_metadata_bytes), Head(MAX_THUMBNAIL_BYTES)
     errors, content = Lines(complaints.take, limit=limits.max_stderr_bytes), Content()
     sinks: dict[str, Sink] = {

@@ -67,8 +67,10 @@ def inspect_open(
         return seen
     on_progress = _with_totals(on_progress, structure)
     if known.demuxer is not None:
-        video = structure.has_video
-        decoded = decode(descriptor, known.demuxer, limits, wanted, on_progress, video=video)
+        decoded = decode(
+            descriptor, known.demuxer, limits, wanted, on_progress,
+            video=structure.has_video, setup=structure.setup,
+        )  # fmt: skip
         return _with_decoded(seen, structure, decoded)
     still = decode_still(descriptor, known.pillow or "", limits, wanted, on_progress)
     if known.pillow == "JPEG" and not (seen.defects or still.defects):

@@ -43,7 +43,9 @@ class _Told:
 class Payload:
     """A sink for the bytes of the picture's packets."""
 
-    def __init__(self) -> None:
+    def __init__(self, setup: bytes = b"") -> None:
+        """`setup` is what the container tells the decoder beforehand (`Structure.setup`)."""
+        self._setup = setup
         self.fault: Fault | None = None
         self.faults = 0
         #: Packets so far that are presented and show no picture; None where no check could tell.
@@ -56,7 +58,7 @@ class Payload:
 
     def begin(self, codec: str | None) -> None:
         """Learn the codec, before the first size is told."""
-        self._check = check_of(codec)
+        self._check = check_of(codec, self._setup)
         self._on = self._check is not None
         self.hidden = 0 if self._on else None
         self._bytes = self._bytes if self._on else bytearray()

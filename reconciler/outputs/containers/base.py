@@ -36,6 +36,9 @@ class Structure:
     has_video: bool = True
     #: Frames that the container declares and presents; None where it declares none.
     declared_frames: int | None = None
+    #: What the decoder of the picture is told beforehand: the body of avcC, or Matroska's
+    #: CodecPrivate; empty where the packets tell it themselves.
+    setup: bytes = b""
     #: Seconds per frame as declared; for containers that round each time to milliseconds.
     declared_frame_s: float | None = None
     #: Seconds of sound that the container declares.

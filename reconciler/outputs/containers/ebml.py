@@ -90,7 +90,8 @@ def check(source: Source) -> Structure:
     ending = trailing(source, end) if segment.end is not None else ()
     video = seen.tracks.video is None or bool(seen.tracks.video)
     found = (*seen.defects, *ending)
-    return Structure(found, has_video=video, declared_frame_s=seen.tracks.frame_s)
+    tracks = seen.tracks
+    return Structure(found, has_video=video, declared_frame_s=tracks.frame_s, setup=tracks.setup)
 
 
 def _segment(source: Source) -> Element:

@@ -9,6 +9,7 @@ from reconciler.outputs.containers.base import Damaged, Source
 from reconciler.outputs.containers.ebml_elements import Element, children, number, real
 
 TRACK_ENTRY, TRACK_NUMBER, TRACK_TYPE, DEFAULT_DURATION = 0xAE, 0xD7, 0x83, 0x23E383
+CODEC_PRIVATE = 0x63A2
 TIMESTAMP_SCALE, DURATION = 0x2AD7B1, 0x4489
 VIDEO = 1
 NANOSECOND_S = 1e-9
@@ -24,6 +25,8 @@ class Tracks:
     video: frozenset[int] | None = None
     #: Seconds per frame of the first of these, as declared.
     frame_s: float | None = None
+    #: What the decoder of the first of these is told beforehand.
+    setup: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ def read_tracks(source: Source, tracks: Element) -> Tracks:
         return Tracks()
     numbers: set[int] = set()
     video: dict[int, float | None] = {}
+    setup: bytes | None = None
     for entry in children(source, tracks):
         if entry.id != TRACK_ENTRY:
             continue
@@ -48,8 +52,15 @@ def read_tracks(source: Source, tracks: Element) -> Tracks:
         numbers.add(track)
         if number(source, fields.get(TRACK_TYPE)) == VIDEO:
             video[track] = _frame_s(source, fields)
+            setup = _setup(source, fields.get(CODEC_PRIVATE)) if setup is None else setup
     first = next(iter(video.values()), None)
-    return Tracks(frozenset(numbers), frozenset(video), first)
+    return Tracks(frozenset(numbers), frozenset(video), first, setup or b"")
+
+
+def _setup(source: Source, private: Element | None) -> bytes:
+    if private is None or private.end is None:
+        return b""
+    return source.read(private.body, private.end - private.body)
 
 
 def _frame_s(source: Source, fields: dict[int, Element]) -> float | None:

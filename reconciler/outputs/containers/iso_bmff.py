@@ -62,7 +62,10 @@ def check(source: Source) -> Structure:
         defects.append(broken(error))
     video = next((track for track in movie.tracks if track.handler in PICTURES), None)
     declared = video.presented if video else None
-    return Structure(tuple(defects), has_video=video is not None, declared_frames=declared)
+    setup = video.setup if video else b""
+    return Structure(
+        tuple(defects), has_video=video is not None, declared_frames=declared, setup=setup
+    )
 
 
 def _top_level(source: Source) -> tuple[list[Box], list[Defect]]:

@@ -40,6 +40,8 @@ class Track:
     edits: tuple[Edit, ...]
     #: False where an edit plays at another speed, or stands still.
     plain_edits: bool
+    #: The body of avcC: what a decoder of h264 is told beforehand.
+    setup: bytes = b""
     fragments: Fragments = field(default_factory=Fragments)
 
     @property
@@ -66,7 +68,17 @@ def read_track(source: Source, trak: Box, movie_scale: int) -> Track:
     tables = {kind: box.read(source) for kind, box in inside(source, table).items()}
     edits, plain = _edits(source, parts, scale, movie_scale)
     samples = SampleTable.parse(tables)
-    return Track(number, handler, samples, scale, movie_scale, shown, ticks, edits, plain)
+    setup = _setup(tables[b"stsd"])
+    return Track(number, handler, samples, scale, movie_scale, shown, ticks, edits, plain, setup)
+
+
+def _setup(descriptions: bytes) -> bytes:
+    """Return the body of the box avcC; nothing where several descriptions have one each."""
+    if descriptions.count(b"avcC") != 1:
+        return b""
+    at = descriptions.find(b"avcC")
+    size = int.from_bytes(descriptions[at - 4 : at], "big") if at >= 4 else 0
+    return descriptions[at + 4 : at - 4 + size] if size > 8 else b""
 
 
 def _insist_own_data(source: Source, dinf: Box) -> None:
