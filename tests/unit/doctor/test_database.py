@@ -1,6 +1,7 @@
 """What is concluded from the facts of a database; the facts themselves: tests/integration."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,14 @@ from reconciler.doctor.database import judge_clock, judge_server
 from reconciler.doctor.finding import Finding, Level
 from reconciler.doctor.jobs_table import judge_place, judge_statuses, judge_table
 from reconciler.doctor.own_schema import judge_schema
+from reconciler.store import migrations
 from reconciler.store.schema import NEEDED, OPTIONAL, JobsTable
 
+#: The revision of the newest migration, whichever that is: their files are named for them.
+NEWEST = max(
+    file.name.partition("_")[0]
+    for file in Path(migrations.__path__[0], "versions").glob("[0-9]*_*.py")
+)
 URL = "postgresql://app@db/jobs"
 SERVER: Mapping[str, Any] = {"version": "16.4", "version_number": 160_004, "read_only": False}
 
@@ -56,7 +63,7 @@ WHOLE = [{"name": "events", "lacking": []}, {"name": "migrations", "lacking": []
 
 
 def schema(
-    revision: str | None = "0002",
+    revision: str | None = NEWEST,
     tables: list[dict[str, Any]] | None = None,
     **rights: bool,
 ) -> Finding:
@@ -71,7 +78,7 @@ def test_a_schema_that_is_up_to_date_needs_no_right_to_create() -> None:
 def test_an_empty_schema_is_filled() -> None:
     finding = schema(None, [])
     assert finding.level is Level.OK
-    assert "`reconciler run` brings it to 0002" in finding.detail
+    assert f"`reconciler run` brings it to {NEWEST}" in finding.detail
 
 
 def test_a_schema_that_may_not_be_filled() -> None:
