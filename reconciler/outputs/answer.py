@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from pydantic import TypeAdapter
 
@@ -21,6 +21,8 @@ from reconciler.outputs.wire import Message
 
 MAX_DEFECTS = 200
 MAX_DETAIL_CHARS = 1000
+#: No film has more seconds or frames; what compares with nothing (NaN) is out of bounds, too.
+_MOST = 1e12
 _JPEG = b"\xff\xd8\xff"
 
 _INSPECTION = TypeAdapter(Inspection)
@@ -56,9 +58,11 @@ def unpack(message: Message, file: Inspection) -> Inspection:
 def progress_of(message: Message) -> Progress | None:
     """Read a worker's report of its progress; None where it is none."""
     try:
-        return _PROGRESS.validate_python(message["progress"])
+        told = _PROGRESS.validate_python(message["progress"])
     except (LookupError, ValueError):
         return None
+    numbers = [number for number in asdict(told).values() if number is not None]
+    return told if all(0 <= number <= _MOST for number in numbers) else None
 
 
 def _escaped(told: Inspection) -> Inspection:

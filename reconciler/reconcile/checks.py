@@ -62,16 +62,16 @@ def _words(progress: Progress, expected_frames: int | None) -> tuple[int | None,
     """The share by the container's own count, else by what is expected, else what was done."""
     frames, of_frames = progress.frames, progress.of_frames or expected_frames
     if progress.time_s is not None and progress.of_s:
-        percent = _percent(progress.time_s / progress.of_s)
+        percent = _percent(progress.time_s, progress.of_s)
         return percent, f"{percent} % checked ({progress.time_s:.0f} of {progress.of_s:.0f} s)"
     if frames is not None and of_frames:
-        percent = _percent(frames / of_frames)
+        percent = _percent(frames, of_frames)
         return percent, f"{percent} % checked ({frames} of {of_frames} frames)"
     if frames:
         return None, f"{frames} frames checked so far"
     return None, None if progress.time_s is None else f"{progress.time_s:.0f} s checked so far"
 
 
-def _percent(share: float) -> int:
-    """Never 100 before the end, whatever the container declares."""
-    return min(max(int(100 * share), 0), 99)
+def _percent(done: float, of: float) -> int:
+    """Never 100 before the end, whatever the container declares: any number may come from there."""
+    return max(int(100 * done / of), 0) if done < of else 99

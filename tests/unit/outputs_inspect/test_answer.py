@@ -103,3 +103,10 @@ def test_progress_is_numbers_or_nothing() -> None:
     assert progress_of(told) == Progress(1.5, 36)
     assert progress_of({"progress": {"time_s": "soon"}}) is None
     assert progress_of({"progress": 7}) is None
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0, 1e300])
+@pytest.mark.parametrize("name", ["time_s", "of_s"])
+def test_a_progress_that_no_film_has_is_none(name: str, number: float) -> None:
+    assert progress_of({"progress": {"time_s": 1.0, "of_s": 2.0}}) == Progress(1.0, of_s=2.0)
+    assert progress_of({"progress": {"time_s": 1.0, "of_s": 2.0, name: number}}) is None

@@ -24,6 +24,7 @@ A, B = Path("/out/a.mp4"), Path("/out/b.mp4")
         (Progress(900.0, of_s=740.0), None, "99 % checked (900 of 740 s)"),
         (Progress(0.0, of_s=0.0), None, "0 s checked so far"),
         (Progress(), 72, None),
+        (Progress(1.0, of_s=5e-324), None, "99 % checked (1 of 0 s)"),
     ],
 )
 def test_words(progress: Progress, expected: int | None, words: str | None) -> None:
