@@ -50,7 +50,8 @@ class JobStore:
         that are there no more are noted as deleted.
         """
         names = ("job_type", "progress", "created_at", *COLUMNS)
-        statement = self._of_table("open_jobs", **{n: self._table.column(n) for n in names})
+        columns = {n: self._table.column(n) for n in names} | {"audio": self._table.flag("audio")}
+        statement = self._of_table("open_jobs", **columns)
         with self._connection.transaction() as cursor:
             cursor.execute(
                 self._of_table("note_deleted_rows"), {"reason": "the application deleted the row"}

@@ -57,6 +57,10 @@ class JobsTable:
         """True where the table has this column."""
         return column in self.columns
 
+    def flag(self, name: str) -> sql.Composable:
+        """As `column`, but null too where it is no boolean: it may hold files, and is not read."""
+        return self.column(name) if self.columns.get(name) == "boolean" else sql.SQL("null")
+
     def column(self, name: str) -> sql.Composable:
         """`j.name` where the column exists, else null."""
         return sql.Identifier("j", name) if self.has(name) else sql.SQL("null")

@@ -72,7 +72,12 @@ class JobView:
     @property
     def warned(self) -> bool:
         """Completed, though something should be known of it: the reason says what."""
-        told = self.rule == "unjudged" or (self.error or "").startswith("warning: ")
+        told = (
+            self.rule == "unjudged"
+            or (self.error or "").startswith("warning: ")
+            # A late success, in a table without a column of errors.
+            or (self.rule == "late_success" and ": warning: " in (self.reason or ""))
+        )
         return told and self.status == Status.COMPLETED.value
 
 

@@ -1,0 +1,33 @@
+"""Which columns of a stranger's table are read, and what is told of its rows."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg2 import sql
+
+from reconciler.store.schema import JobsTable
+from tests.unit.cli.builders import job
+
+
+@pytest.mark.parametrize(
+    ("type_", "read"), [("boolean", True), ("bytea", False), ("text", False), (None, False)]
+)
+def test_only_a_boolean_says_whether_sound_is_wanted(type_: str | None, read: bool) -> None:
+    table = JobsTable(("jobs",), {} if type_ is None else {"audio": type_})
+    wanted = sql.Identifier("j", "audio") if read else sql.SQL("null")
+    assert table.flag("audio") == wanted
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "warned"),
+    [
+        ("late success after the verdict lost: warning: a.mp4 cannot be judged (vvc)", None, True),
+        ("late success after the verdict lost: 1 output decodes whole", None, False),
+        ("anything", "warning: a.mp4 cannot be judged (vvc)", True),
+    ],
+)
+def test_a_late_success_warns_in_a_table_without_errors_too(
+    reason: str, error: str | None, warned: bool
+) -> None:
+    view = job("completed", rule="late_success", reason=reason, error=error)
+    assert view.warned is warned
