@@ -71,7 +71,7 @@ def _row(known: Known) -> Iterator[tuple[str, Text | str]]:
     if job.error and (job.reason or "") not in job.error:
         yield "error", safe(job.error)
     yield "progress", _progress(job)
-    yield "frames", "" if job.frames is None else f"{job.frames} expected"
+    yield "frames", "" if job.frames is None else f"{job.frames} in the row"
     yield "file", safe(job.output_path or "")
     for label, instant in (
         ("created", job.created_at),

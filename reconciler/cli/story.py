@@ -47,7 +47,7 @@ def _heading(told: Told) -> Text:
     job = told.job
     parts = [
         f"Job {safe(job.id)}" + (f" ({safe(job.job_type)})" if job.job_type else ""),
-        "" if job.frames is None else f"{job.frames} frames expected",
+        "" if job.frames is None else f"{job.frames} frames in its row",
         ""
         if job.created_at is None
         else f"created {local(job.created_at, told.now)} ({ago(job.created_at, told.now)})",

@@ -237,7 +237,7 @@ class OutputBook:
             path, self._wanted, lambda progress: self._checks.heard(path, progress)
         )
         record = self._record(inspection)
-        if before is not None and not record.sound and _same_answer_file(before, record):
+        if before is not None and not record.sound and _says_the_same(before, record):
             first = before.unsound_since if before.unsound_since is not None else self._clock.now()
             late = self._clock.now() - first >= self._unsound_confirm_s
             record = replace(record, unsound_since=first, confirmed=late)
@@ -312,9 +312,11 @@ def _device_of(record: OutputRecord) -> int | None:
     return facts.st_dev if same_file(record, facts) else None
 
 
-def _same_answer_file(one: OutputRecord, other: OutputRecord) -> bool:
-    return (one.size_bytes, one.mtime_ns, one.inode) == (
+def _says_the_same(one: OutputRecord, other: OutputRecord) -> bool:
+    """True for one verdict about one file: what could not be judged was not damaged before."""
+    return (one.size_bytes, one.mtime_ns, one.inode, one.verdict) == (
         other.size_bytes,
         other.mtime_ns,
         other.inode,
+        other.verdict,
     )

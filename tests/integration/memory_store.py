@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reconciler.core.expectation import Expectation, ExpectedFrames
 from reconciler.core.jobs import FailureCode, Job, Status
 from reconciler.store.records import Event, JobRecord, PromptRecord, RowChange
 from reconciler.store.servers import ServerRecord
@@ -21,12 +22,14 @@ class MemoryJobs:
     def __init__(self, now: Callable[[], float], prompt_id: str, **job: Any) -> None:
         self.now = now
         fields = {"opened_at": now(), **job}
+        frames = fields.get("frames")
         self.record = JobRecord(
             Job("1", Status.QUEUED, None, 1, prompt_id, **fields),
             row_status="queued",
             row_prompt_id=prompt_id,
             row_progress=0,
             known_status=None,
+            expects=Expectation(frames=ExpectedFrames(frames) if frames else None),
         )
         #: Every reason that was written, with its status.
         self.written: list[tuple[str, str]] = []

@@ -137,7 +137,7 @@ def test_status_of_one_job_tells_all_that_is_known(stage: Stage) -> None:
     for words in (
         "failed: invalid_output",
         "a.mp4: 71 of 72 frames",
-        "72 expected",
+        "72 in the row",
         "(http://gpu1.invalid:8188, ComfyUI 0.33.0, answered",
         "prompt-1, on gpu1, running since",
         "unsound: 71 of 72 (to be confirmed by a second inspection)",
@@ -178,7 +178,7 @@ def test_explain_tells_the_story_in_order_and_what_comes_next(stage: Stage) -> N
     )  # fmt: skip
     shown = look(stage, "explain", job)
     told = [
-        "10 frames expected",
+        "10 frames in its row",
         "seen first",
         "linked to prompt prompt-1",
         "queued → processing",

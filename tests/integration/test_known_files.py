@@ -117,6 +117,19 @@ def test_damage_is_known_again_and_still_confirmed_by_a_second_inspection(bench:
     assert record.confirmed
 
 
+def test_what_could_not_be_judged_was_not_damaged_before(bench: Bench) -> None:
+    path = picture(bench, "a.png")
+    assert isinstance(bench.inspect, Inspector)
+    for words, confirmed in (("unjudged", False), ("defects", False), ("defects", True)):
+        said = "no decoder" if words == "unjudged" else (Defect("decode", "the decoder crashed"),)
+        bench.inspect.changes = {words: said}
+        bench.gatherer.servers["gpu"].book.look_up(path)
+        bench.settle()
+        record = bench.store.outputs.known([path])[path]
+        assert (record.verdict == "unjudged") is (words == "unjudged")
+        assert record.confirmed is confirmed
+
+
 def test_another_file_another_time_or_another_ending_is_inspected(bench: Bench) -> None:
     path = picture(bench, "a.png")
     look(bench, path)
