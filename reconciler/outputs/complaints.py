@@ -35,6 +35,14 @@ _HARMLESS = tuple(
         ),
         # said by our own outputs for metadata, which holds no stream, and thumbnail
         (r"out#2/ffmetadata", r"Output file is empty, nothing was encoded"),
+        # a track of time codes at a rate that no television has
+        (r"in#0", r"Using non-standard frame rate \d+/\d+"),
+        # what is attached is not decoded; the second is the end of the first, in a line of its own
+        (
+            r"in#0(/[\w,]+)?",
+            r"Could not find codec parameters for stream \d+ \((Attachment|Data|Subtitle): .*",
+        ),
+        (r"", r"Consider increasing the value for the 'analyzeduration' .*"),
         # cover art, which has a track number and no clock
         (r"in#0|mov,mp4,m4a,3gp,3g2,mj2", r"stream \d+, timescale not set"),
     )

@@ -74,6 +74,18 @@ def test_an_edit_list_cuts_frames_away_and_is_no_damage(
     assert seen.frames is not None and seen.frames <= FRAMES - int(float(start_s) * 24)
 
 
+def test_time_codes_at_a_rate_of_no_television_are_legal(tmp_path: Path) -> None:
+    words = f"{VIDEO} {H264} -r 12 -timecode 01:00:00:00"
+    assert inspect(make(tmp_path / "coded.mov", words)).defects == ()
+
+
+@pytest.mark.parametrize("mimetype", ["text/plain", "application/json"])
+def test_what_is_attached_is_no_damage(tmp_path: Path, mimetype: str) -> None:
+    (tmp_path / "workflow.json").write_text("{}")
+    words = f"{VIDEO} {H264} -attach {tmp_path}/workflow.json -metadata:s:t mimetype={mimetype}"
+    assert inspect(make(tmp_path / "with.mkv", words)).defects == ()
+
+
 def test_the_decoded_frames_are_counted_and_not_the_rate_that_is_declared(tmp_path: Path) -> None:
     """Without passthrough a gap of an hour would be filled with 86,400 frames."""
     gap = make(tmp_path / "gap.mp4", f"{VIDEO} {H264} -vf", "setpts=PTS+gte(N\\,6)*3600/TB",
