@@ -109,18 +109,35 @@ def _merged(seen: Inspection, expected: Expectation) -> bool:
     unit_s, frames = _DELAY_UNIT_S.get(seen.container or ""), expected.frames
     if unit_s is None or frames is None or not seen.frames or not seen.duration_s:
         return False
-    counts = [count for count in (frames.count, *frames.also) if count > seen.frames]
-    return any(_lasts(seen.duration_s, count, expected.fps, unit_s) for count in counts)
+    lasts_ms, unit_ms = seen.duration_s * 1000, round(unit_s * 1000)
+    for count in (frames.count, *frames.also):
+        if count <= seen.frames:
+            continue
+        for delay_ms in _delays_ms(expected.fps, lasts_ms / count, unit_ms):
+            slack_ms = unit_ms / 2 if expected.fps is None else delay_ms / 2
+            least, most = _shown_ms(count, seen.frames, delay_ms, unit_ms)
+            if delay_ms >= unit_ms and least - slack_ms < lasts_ms < most + slack_ms:
+                return True
+    return False
 
 
-def _lasts(duration_s: float, count: int, fps: float | None, unit_s: float) -> bool:
-    """True where so many frames last that long, each for a whole number of units."""
+def _delays_ms(fps: float | None, average_ms: float, unit_ms: int) -> set[int]:
+    """For how long one frame may be meant to be shown."""
     if fps is None:
-        units = duration_s / count / unit_s
-        return units > 0.5 and abs(units - round(units)) * unit_s * count < unit_s / 2
-    units = round(1 / fps / unit_s, 6)
-    delays_s = {whole * unit_s for whole in (math.floor(units), math.ceil(units)) if whole}
-    return any(abs(duration_s - count * delay_s) < delay_s / 2 for delay_s in delays_s)
+        return set(range(round(average_ms), int(average_ms) + unit_ms + 1))
+    return {math.floor(round(1000 / fps, 6)), math.ceil(round(1000 / fps, 6))}
+
+
+def _shown_ms(count: int, pictures: int, delay_ms: int, unit_ms: int) -> tuple[int, int]:
+    """The least and the longest time for which `count` frames are shown as fewer `pictures`.
+
+    The delays of equal frames are added up, and the sum is cut to whole units: each picture loses
+    less than one unit, and one of a single frame all that is beyond the unit.
+    """
+    cut_ms = delay_ms // unit_ms * unit_ms
+    merged = min(2 * (count - pictures), count)
+    least = max(count * cut_ms, count * delay_ms - pictures * unit_ms)
+    return least, (count - merged) * cut_ms + merged * delay_ms
 
 
 def _fps(seen: Inspection, expected: Expectation) -> tuple[Defect, ...]:

@@ -16,6 +16,7 @@ VIDEO = Inspection(
     frames=72, fps=24.0, duration_s=3.0, width=512, height=512, container="mp4", has_audio=False,
 )  # fmt: skip
 WEBP = replace(VIDEO, container="webp")
+GIF = replace(VIDEO, container="gif")
 
 
 def exactly(count: int, **more: object) -> Expectation:
@@ -60,6 +61,14 @@ def test_each_mismatch_has_its_words(expected: Expectation, words: str) -> None:
         (replace(WEBP, frames=60, fps=20.325, duration_s=2.952), replace(exactly(72), fps=24)),
         (replace(WEBP, frames=60, fps=20.325, duration_s=2.952), exactly(72)),
         (replace(WEBP, frames=60, fps=20.325, duration_s=2.952), Expectation(fps=24)),
+        # In a gif the times of equal frames are added up before they are cut: 24 a second are
+        # 41 or 42 ms each, 0.04 s where one is a picture, 0.29 s where seven are.
+        (replace(GIF, frames=63, fps=21.799, duration_s=2.89), exactly(72)),
+        (replace(GIF, frames=63, fps=21.724, duration_s=2.9), replace(exactly(72), fps=24)),
+        (replace(GIF, frames=33, fps=11.301, duration_s=2.92), replace(exactly(72), fps=24)),
+        (replace(GIF, frames=33, fps=7.5, duration_s=4.4), replace(exactly(72), fps=16)),
+        (replace(GIF, frames=1, fps=0.294, duration_s=3.4), replace(exactly(81), fps=24)),
+        (replace(GIF, frames=3, fps=1.128, duration_s=2.66), exactly(81)),
     ],
 )
 def test_what_is_as_expected_or_cannot_be_known(seen: Inspection, expected: Expectation) -> None:
@@ -76,3 +85,12 @@ def test_containers_of_video_merge_nothing() -> None:
     seen = replace(VIDEO, frames=60, fps=20.0)
     found = [d.kind for d in unmet(seen, replace(exactly(72), fps=24))]
     assert found == ["frames", "fps"]
+
+
+@pytest.mark.parametrize("fps", [None, 24.0])
+@pytest.mark.parametrize("duration_s", [2.84, 2.96])
+def test_a_frame_that_is_missing_in_a_gif_was_not_merged(
+    fps: float | None, duration_s: float
+) -> None:
+    seen = replace(GIF, frames=71, fps=71 / duration_s, duration_s=duration_s)
+    assert [d.detail for d in unmet(seen, replace(exactly(72), fps=fps))] == ["71 of 72 frames"]
