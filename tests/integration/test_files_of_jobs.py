@@ -224,7 +224,7 @@ def test_what_a_verdict_waits_for_is_inspected_before_what_lies_about(
     done: list[str] = []
     started, go_on = Event(), Event()
 
-    def slowly(path: Path) -> Inspection:
+    def slowly(path: Path, *_: object) -> Inspection:
         started.set()
         assert go_on.wait(20.0)
         done.append(path.name)
@@ -232,7 +232,7 @@ def test_what_a_verdict_waits_for_is_inspected_before_what_lies_about(
 
     server = bench.gatherer.servers["gpu"]
     monkeypatch.setattr(server.book, "_inspect", slowly)
-    bench.inspectors.submit(started.wait)  # of two workers one is left
+    bench.inspectors.submit(started.wait, 20.0)  # of two workers one is left
     for number in range(6):
         bench.image(f"old{number}.png")
         server.book.look_up(bench.root.resolve() / f"old{number}.png", urgent=False)
