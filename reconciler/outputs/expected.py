@@ -23,6 +23,8 @@ from reconciler.outputs.inspection import Defect, Inspection
 
 #: Containers that may merge equal frames → the unit of their delays, in seconds.
 _DELAY_UNIT_S = {"gif": 0.01, "webp": 0.001, "png": 0.001}
+#: Nobody shows a picture for longer; a rate may be as small as a number can be.
+_LONGEST_MS = 1e9
 #: Containers of video round times to milliseconds: the first and the last, so twice.
 _ROUNDED_S = 0.002
 #: Codecs of sound pad to whole packets, at both ends.
@@ -125,7 +127,8 @@ def _delays_ms(fps: float | None, average_ms: float, unit_ms: int) -> set[int]:
     """For how long one frame may be meant to be shown."""
     if fps is None:
         return set(range(round(average_ms), int(average_ms) + unit_ms + 1))
-    return {math.floor(round(1000 / fps, 6)), math.ceil(round(1000 / fps, 6))}
+    meant_ms = round(min(1000 / fps, _LONGEST_MS), 6)
+    return {math.floor(meant_ms), math.ceil(meant_ms)}
 
 
 def _shown_ms(count: int, pictures: int, delay_ms: int, unit_ms: int) -> tuple[int, int]:

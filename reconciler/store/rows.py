@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,9 @@ from reconciler.store.records import (
     doing_from_json,
     ending_from_json,
 )
+
+#: No film has more frames, seconds or pixels: what exceeds it cannot be meant.
+_MOST = 1e12
 
 
 def job_of(row: Mapping[str, Any], default_frames: int | None = None) -> JobRecord:
@@ -72,7 +74,7 @@ def _positive(value: Any) -> float | None:
         known = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return known if math.isfinite(known) and known > 0 else None
+    return known if 0 < known <= _MOST else None
 
 
 def prompt_of(row: Mapping[str, Any]) -> PromptRecord:

@@ -94,3 +94,7 @@ def test_a_frame_that_is_missing_in_a_gif_was_not_merged(
 ) -> None:
     seen = replace(GIF, frames=71, fps=71 / duration_s, duration_s=duration_s)
     assert [d.detail for d in unmet(seen, replace(exactly(72), fps=fps))] == ["71 of 72 frames"]
+
+
+def test_a_rate_as_small_as_a_number_can_be_is_no_end_of_a_pass() -> None:
+    assert unmet(replace(GIF, frames=71), replace(exactly(72), fps=5e-324))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from psycopg2 import sql
 
+from reconciler.core.expectation import Expectation, ExpectedFrames
+from reconciler.store.rows import job_of
 from reconciler.store.schema import JobsTable
 from tests.unit.cli.builders import job
 
@@ -31,3 +37,15 @@ def test_a_late_success_warns_in_a_table_without_errors_too(
 ) -> None:
     view = job("completed", rule="late_success", reason=reason, error=error)
     assert view.warned is warned
+
+
+def expects(**columns: object) -> Expectation:
+    row: defaultdict[str, Any] = defaultdict(lambda: None)
+    row |= {"job_id": "7", "row_status": "queued", "created_at": 1.0, **columns}
+    return job_of(row).expects
+
+
+@pytest.mark.parametrize("number", [0, -1, "many", float("nan"), Decimal("1e308"), 10**400])
+def test_a_number_that_cannot_be_meant_expects_nothing(number: object) -> None:
+    assert expects(frames=72, fps=24.0).frames == ExpectedFrames(72)
+    assert expects(frames=number, fps=number, duration_s=number, width=number) == Expectation()
