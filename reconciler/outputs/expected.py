@@ -23,6 +23,8 @@ from reconciler.outputs.inspection import Defect, Inspection
 
 #: Containers that may merge equal frames → the unit of their delays, in seconds.
 _DELAY_UNIT_S = {"gif": 0.01, "webp": 0.001, "png": 0.001}
+#: Where nobody says what the rate is, one of these is believed.
+_USUAL_FPS = (8, 10, 12, 15, 16, 20, 24, 25, 30, 50, 60)
 #: Nobody shows a picture for longer; a rate may be as small as a number can be.
 _LONGEST_MS = 1e9
 #: Containers of video round times to milliseconds: the first and the last, so twice.
@@ -115,7 +117,7 @@ def _merged(seen: Inspection, expected: Expectation) -> bool:
     for count in (frames.count, *frames.also):
         if count <= seen.frames:
             continue
-        for delay_ms in _delays_ms(expected.fps, lasts_ms / count, unit_ms):
+        for delay_ms in _delays_ms(expected.fps, lasts_ms / count):
             slack_ms = unit_ms / 2 if expected.fps is None else delay_ms / 2
             least, most = _shown_ms(count, seen.frames, delay_ms, unit_ms)
             if delay_ms >= unit_ms and least - slack_ms < lasts_ms < most + slack_ms:
@@ -123,10 +125,10 @@ def _merged(seen: Inspection, expected: Expectation) -> bool:
     return False
 
 
-def _delays_ms(fps: float | None, average_ms: float, unit_ms: int) -> set[int]:
+def _delays_ms(fps: float | None, average_ms: float) -> set[int]:
     """For how long one frame may be meant to be shown."""
     if fps is None:
-        return set(range(round(average_ms), int(average_ms) + unit_ms + 1))
+        return {round(average_ms)}.union(*(_delays_ms(usual, 0) for usual in _USUAL_FPS))
     meant_ms = round(min(1000 / fps, _LONGEST_MS), 6)
     return {math.floor(meant_ms), math.ceil(meant_ms)}
 
@@ -140,7 +142,7 @@ def _shown_ms(count: int, pictures: int, delay_ms: int, unit_ms: int) -> tuple[i
     cut_ms = delay_ms // unit_ms * unit_ms
     merged = min(2 * (count - pictures), count)
     least = max(count * cut_ms, count * delay_ms - pictures * unit_ms)
-    return least, (count - merged) * cut_ms + merged * delay_ms
+    return least, (count - merged) * cut_ms + merged * delay_ms // unit_ms * unit_ms
 
 
 def _fps(seen: Inspection, expected: Expectation) -> tuple[Defect, ...]:

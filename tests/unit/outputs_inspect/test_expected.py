@@ -98,3 +98,10 @@ def test_a_frame_that_is_missing_in_a_gif_was_not_merged(
 
 def test_a_rate_as_small_as_a_number_can_be_is_no_end_of_a_pass() -> None:
     assert unmet(replace(GIF, frames=71), replace(exactly(72), fps=5e-324))
+
+
+@pytest.mark.parametrize("delay_s", [0.02, 0.03, 0.04, 0.05, 0.1])
+@pytest.mark.parametrize("count", [6, 16, 72, 81, 120])
+def test_a_missing_frame_is_missed_though_nobody_knows_the_rate(count: int, delay_s: float) -> None:
+    seen = replace(GIF, frames=count - 1, fps=1 / delay_s, duration_s=(count - 1) * delay_s)
+    assert unmet(seen, exactly(count))
