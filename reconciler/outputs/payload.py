@@ -59,7 +59,7 @@ class Payload:
     def begin(self, codec: str | None) -> None:
         """Learn the codec, before the first size is told."""
         self._check = check_of(codec, self._setup)
-        self._on = self._check is not None
+        self._on = self._on and self._check is not None  # what was dropped does not come back
         self.hidden = 0 if self._on else None
         self._bytes = self._bytes if self._on else bytearray()
 

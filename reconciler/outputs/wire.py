@@ -76,7 +76,9 @@ def _exactly(line: socket.socket, length: int, deadline: float | None) -> bytes:
     data = bytearray()
     while len(data) < length:
         if deadline is not None:
-            line.settimeout(max(deadline - time.monotonic(), 1e-6))
+            if (left_s := deadline - time.monotonic()) <= 0:  # also where words never cease
+                raise TimeoutError
+            line.settimeout(left_s)
         try:
             piece = line.recv(length - len(data))
         except ConnectionError as error:

@@ -117,3 +117,15 @@ def test_a_codec_without_a_check_costs_nothing() -> None:
     payload.feed(BROKEN)
     payload.expect(len(BROKEN), 0.0, True)
     assert (payload.hidden, payload.defects(None)) == (None, ())
+
+
+def test_bytes_that_were_dropped_before_the_codec_was_told_are_no_damage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reconciler.outputs.payload.MAX_WAITING_BYTES", 1000)
+    payload = Payload()
+    payload.feed(bytes(1001))
+    payload.begin("vp8")
+    payload.expect(100, 0.0, presented=True)
+    payload.feed(bytes(1000))
+    assert (payload.fault, payload.hidden) == (None, None)
