@@ -29,13 +29,14 @@ class _Hevc:
 
     def look(self, packet: bytes) -> int:
         """Check one packet, and tell whether its picture is shown."""
-        shown = 1
+        shown, begun = 1, self._started
         for unit in self._framing.units(packet):
             kind = _kind(unit)
             if kind <= LAST_STRICT:
                 nal.insist_legal(unit)
             if kind in IRAP:
-                self._begins = not self._started or kind <= BLA_LAST
+                # each slice of a picture says so, and none of them is another picture
+                self._begins = not begun or kind <= BLA_LAST
                 self._started = True
             elif kind in RASL and self._begins:
                 shown = 0

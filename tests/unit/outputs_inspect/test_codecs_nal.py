@@ -126,3 +126,10 @@ def test_pictures_that_lead_up_to_the_first_one_are_not_shown() -> None:
     check = hevc.check()
     kinds = (21, 8, 9, 1, 21, 8, 1, 17, 8, 20, 1)
     assert [check(unit(kind)) for kind in kinds] == [1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1]
+
+
+def test_h265_begins_with_a_picture_of_several_slices_as_with_one_of_one() -> None:
+    cra, rasl = b"\x2a\x01" + SLICE[1:], b"\x10\x01" + SLICE[1:]
+    check = hevc.check()
+    assert (check(by_length(cra, cra)), check(by_length(rasl, rasl))) == (1, 0)
+    assert (check(by_length(cra, cra)), check(by_length(rasl, rasl))) == (1, 1)
