@@ -25,6 +25,7 @@ from PIL import Image
 
 from reconciler.errors import InspectionError
 from reconciler.outputs import wire
+from reconciler.outputs.codecs.decoders import built_in
 from reconciler.outputs.decode import ffmpeg
 from reconciler.outputs.inspect import inspect_open
 from reconciler.outputs.inspection import Inspection, to_json
@@ -44,13 +45,18 @@ def main() -> None:
         _die_with(lifeline)
         limits = Limits(**wire.receive(line))
         Image.init()  # every decoder is imported while that is still possible
-        executable = None
-        with suppress(InspectionError):  # without ffmpeg, stills can be inspected all the same
-            executable = Path(ffmpeg())
-        wire.send(line, {"ready": asdict(confine(limits, executable))})
+        wire.send(line, {"ready": asdict(confine(limits, _ffmpeg()))})
         gc.freeze()  # what is here is shared by all forks, and need not be looked through by each
         while True:
             _serve(line, limits)
+
+
+def _ffmpeg() -> Path | None:
+    """Find ffmpeg and ask it for its decoders, once for all forks; without it there are stills."""
+    with suppress(InspectionError, OSError):
+        built_in(ffmpeg())
+        return Path(ffmpeg())
+    return None
 
 
 def _die_with(lifeline: int) -> None:

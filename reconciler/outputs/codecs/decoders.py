@@ -30,13 +30,15 @@ def stricter(executable: str, file: int, demuxer: str) -> str | None:
     if found is None and demuxer == "mov":
         start = max(0, os.fstat(file).st_size - TAIL_BYTES)
         found = name.search(os.pread(file, TAIL_BYTES, start))
-    decoder = STRICTER[found[1].decode()] if found else None
-    return decoder if decoder in _built_in(executable) else None
+    if found is None:
+        return None
+    decoder = STRICTER[found[1].decode()]
+    return decoder if decoder in built_in(executable) else None
 
 
 @cache
-def _built_in(executable: str) -> frozenset[str]:
-    """Return the names of the decoders that this ffmpeg has."""
+def built_in(executable: str) -> frozenset[str]:
+    """Return the names of the decoders that this ffmpeg has, which it is asked once."""
     command = [executable, "-hide_banner", "-decoders"]
     told = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     return frozenset(re.findall(r"^ [A-Z.]{6} (\S+)", told.stdout.decode(), re.MULTILINE))
