@@ -114,11 +114,11 @@ def _merged(seen: Inspection, expected: Expectation) -> bool:
     if unit_s is None or frames is None or not seen.frames or not seen.duration_s:
         return False
     lasts_ms, unit_ms = seen.duration_s * 1000, round(unit_s * 1000)
+    slack_ms = unit_ms / 2
     for count in (frames.count, *frames.also):
         if count <= seen.frames:
             continue
         for delay_ms in _delays_ms(expected.fps, lasts_ms / count):
-            slack_ms = unit_ms / 2 if expected.fps is None else delay_ms / 2
             least, most = _shown_ms(count, seen.frames, delay_ms, unit_ms)
             if delay_ms >= unit_ms and least - slack_ms < lasts_ms < most + slack_ms:
                 return True

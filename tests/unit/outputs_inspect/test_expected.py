@@ -105,3 +105,11 @@ def test_a_rate_as_small_as_a_number_can_be_is_no_end_of_a_pass() -> None:
 def test_a_missing_frame_is_missed_though_nobody_knows_the_rate(count: int, delay_s: float) -> None:
     seen = replace(GIF, frames=count - 1, fps=1 / delay_s, duration_s=(count - 1) * delay_s)
     assert unmet(seen, exactly(count))
+
+
+@pytest.mark.parametrize(
+    ("count", "fps", "duration_s"), [(12, 8, 1.38), (24, 12, 1.91), (12, 16, 0.69), (12, 24, 0.46)]
+)
+def test_a_missing_frame_of_a_short_gif(count: int, fps: float, duration_s: float) -> None:
+    seen = replace(GIF, frames=count - 1, fps=fps, duration_s=duration_s)
+    assert unmet(seen, replace(exactly(count), fps=fps))
