@@ -6,6 +6,7 @@ import random
 import re
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_an_mp4_that_contradicts_itself_is_unsound(
 
 @pytest.mark.parametrize("name", ["h264.mp4", "faststart.mp4", "fragmented.mp4", "prores.mov"])
 def test_an_mp4_declares_its_frames(studio: Studio, name: str) -> None:
-    assert check(studio(name)) == Structure(declared_frames=FRAMES)
+    assert replace(check(studio(name)), setup=b"") == Structure(declared_frames=FRAMES)
 
 
 def test_an_mp4_of_sound_alone_declares_no_frames(studio: Studio) -> None:
@@ -310,4 +311,4 @@ def test_no_nonsense_throws_a_check(studio: Studio, tmp_path: Path, name: str) -
 def test_a_fragment_is_counted_for_its_own_track(tmp_path: Path) -> None:
     recipe = f"{VIDEO} -f lavfi -i sine=duration=0.5 {H264} -g 4 -c:a aac"
     path = make(tmp_path / "a.mp4", recipe, "-movflags", "frag_keyframe+empty_moov")
-    assert check(path) == Structure(declared_frames=FRAMES)
+    assert replace(check(path), setup=b"") == Structure(declared_frames=FRAMES)
