@@ -53,7 +53,8 @@ class PictureOrder:
                 self._learn_sequence(_Bits(unit.data[4:_SET_BYTES]), unit.data[1])
             elif kind == PICTURE:
                 bits = _Bits(unit.data[1:_SLICE_BYTES])
-                self._sequence_of[bits.unsigned()] = bits.unsigned()
+                number = bits.unsigned()
+                self._sequence_of[number] = bits.unsigned()
             elif kind == SEI and unit.data[1:2] == bytes([RECOVERY_POINT]):
                 self._last = None
             elif kind in (SLICE, IDR):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.outputs.codecs.base import Illegal
 from reconciler.outputs.codecs.h264 import check
 from reconciler.outputs.inspect import inspect
 
@@ -63,3 +64,12 @@ def test_sequences_that_follow_each_other_are_legal(tmp_path: Path) -> None:
 def test_what_tells_nothing_beforehand_is_no_fault_of_the_picture(setup: bytes) -> None:
     look = check(setup)
     assert look(b"\0\0\0\x04\x65\x88\x84\x21") == 1
+
+
+def test_a_picture_set_names_its_sequence_by_a_number_of_its_own() -> None:
+    """Picture set 1 belongs to sequence 0; its pictures are numbered 0 and then 5."""
+    units = [bytes.fromhex(text) for text in ("6742001eda40", "6850c0", "65d040")]
+    look = check()
+    assert look(b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)) == 1
+    with pytest.raises(Illegal, match="frame_num is 5 after 0"):
+        look(b"\0\0\0\x03\x41\xd2\xc0")
