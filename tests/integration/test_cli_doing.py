@@ -43,6 +43,13 @@ def service(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def is_pending(process: subprocess.Popen[str], number: int) -> bool:
+    """True while a signal waits to be delivered to the process (see proc_pid_status(5))."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    waiting = next(line for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(waiting.split()[1], 16) >> (number - 1) & 1)
+
+
 def test_run_logs_json_and_stops_when_told(database: str, tmp_path: Path) -> None:
     arguments = ("--server", NOBODY, "--output-dir", tmp_path, "--database", database)
     with service(*arguments) as process:
@@ -93,6 +100,8 @@ def test_a_second_signal_ends_it_at_once(database: str, tmp_path: Path, number: 
             with connection:
                 connection.recv(1)
                 process.send_signal(signal.SIGTERM)
+                # Of two that wait the kernel delivers the lower number first.
+                wait_for(lambda: not is_pending(process, signal.SIGTERM), "it was delivered")
                 # Signals of one kind merge until they are heard: again until it ends.
                 wait_for(
                     lambda: process.send_signal(number) or process.poll() is not None, "its end"
