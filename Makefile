@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint bench fuzz contract docs clean
+.PHONY: help demo run test lint bench faults fuzz contract docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: $(READY) ## Check style, types and the layers
 
 bench: $(READY) ## Measure reaction, load on ComfyUI, idle cost and verdicts
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+faults: $(READY) ## Kill, cut, freeze, fill up, and see the rows come right: the long form of tests/faults
+	$(BIN)/python -m pytest tests/faults --long $(ARGS)
 
 fuzz: $(READY) ## Try mutated files on the checks of structure: make fuzz ARGS="--seconds 600"
 	$(BIN)/python -m tests.fuzz $(ARGS)

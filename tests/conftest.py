@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="tests/faults in full: `make faults`")
+
 
 # A busy machine makes an example slow, and that is no finding: performance is measured elsewhere.
 settings.register_profile(

@@ -4,9 +4,11 @@
 The reference with each setting's unit, default and reason is `config/reconciler.yaml`.
 """
 
+from reconciler.settings.jobs import ColumnSettings, InsideColumn, JobsSettings, StatusSettings
 from reconciler.settings.load import load
 from reconciler.settings.model import Settings
 from reconciler.settings.sections import (
+    AgentSettings,
     ComfySettings,
     DatabaseSettings,
     InspectionSettings,
@@ -23,10 +25,14 @@ from reconciler.settings.source import Source
 from reconciler.settings.stall import BudgetSettings, StallRuleSettings, StallSettings
 
 __all__ = [
+    "AgentSettings",
     "BudgetSettings",
+    "ColumnSettings",
     "ComfySettings",
     "DatabaseSettings",
+    "InsideColumn",
     "InspectionSettings",
+    "JobsSettings",
     "LogSettings",
     "LostSettings",
     "OutputSettings",
@@ -36,6 +42,7 @@ __all__ = [
     "Source",
     "StallRuleSettings",
     "StallSettings",
+    "StatusSettings",
     "TimeoutSettings",
     "VerdictSettings",
     "WatchSettings",

@@ -30,6 +30,19 @@ def _folder(value: Any) -> Any:
         raise ValueError("starts with ~ of a user whose home is unknown here") from None
 
 
+#: No name of a server or an agent is longer.
+MAX_NAME_LENGTH = 100
+
+
+def short_line(name: str) -> str:
+    """A name that stands in rows, logs and tables. Raises ValueError."""
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
+        raise ValueError(
+            f"should be one line of at most {MAX_NAME_LENGTH} characters, no spaces around it"
+        )
+    return name
+
+
 _Number = BeforeValidator(_no_switch)
 
 #: Longer than zero.

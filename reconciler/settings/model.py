@@ -20,8 +20,10 @@ from reconciler.core.expecting import ExpectPolicy
 from reconciler.core.policy import Policy
 from reconciler.settings.expectations import ContentSettings, ExpectationSettings
 from reconciler.settings.fields import Folder
+from reconciler.settings.jobs import JobsSettings
 from reconciler.settings.places import default_data_dir
 from reconciler.settings.sections import (
+    AgentSettings,
     AttributionSettings,
     ComfySettings,
     DatabaseSettings,
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
 
     servers: tuple[ServerSettings, ...] = ()
     database: DatabaseSettings = DatabaseSettings()
+    jobs: JobsSettings = JobsSettings()
+    agent: AgentSettings = AgentSettings()
     #: The embedded Postgres, thumbnails and whatever else the reconciler keeps.
     data_dir: Folder = Field(default_factory=lambda: default_data_dir(_GIVEN.get().environ))
     reconcile: ReconcileSettings = ReconcileSettings()

@@ -5,6 +5,8 @@ psycopg2 is imported late: it costs 40 ms, and without a database address nobody
 
 from __future__ import annotations
 
+import re
+
 #: NAMEDATALEN - 1, in bytes: Postgres cuts longer names without a word.
 MAX_NAME_BYTES = 63
 
@@ -51,4 +53,15 @@ def refused_table(name: str) -> str | None:
         return "should be a table's name or schema.table, without quotes"
     if any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in parts):
         return f"is longer than the {MAX_NAME_BYTES} bytes that Postgres keeps of a name"
+    return None
+
+
+def refused_schema(name: str) -> str | None:
+    """Why this is no name for a schema of ours; None if it is one.
+
+    Lower case and short, since it also names the channel of NOTIFY and is written into SQL by
+    people who look for a job's story.
+    """
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,49}", name) or name.startswith("pg_"):
+        return "should be a lower-case name of letters, digits and _, at most 50, not pg_..."
     return None

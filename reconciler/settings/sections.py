@@ -18,8 +18,9 @@ from reconciler.settings.fields import (
     Seconds,
     SecondsOrZero,
     Section,
+    short_line,
 )
-from reconciler.settings.postgres import masked_dsn, refused_dsn, refused_table
+from reconciler.settings.postgres import masked_dsn, refused_dsn, refused_schema, refused_table
 
 
 class DatabaseSettings(Section):
@@ -27,6 +28,12 @@ class DatabaseSettings(Section):
 
     #: None = an embedded Postgres under `data_dir`.
     url: SecretStr | None = None
+    #: The same database without a transaction pooler between: for LISTEN. None = `url`.
+    direct_url: SecretStr | None = None
+    #: Another database for our own tables. None = that of `url`.
+    own_url: SecretStr | None = None
+    #: The schema of our own tables, and the channel of their notifications.
+    own_schema: str = "reconciler"
     jobs_table: str = "production_jobs"
     connect_timeout_s: Seconds = 5.0
     statement_timeout_s: Seconds = 30.0
@@ -36,7 +43,14 @@ class DatabaseSettings(Section):
         """The address for the driver, password included: never log it."""
         return self.url.get_secret_value() if self.url else None
 
-    @field_validator("url")
+    @field_validator("own_schema")
+    @classmethod
+    def _schema_is_a_name(cls, name: str) -> str:
+        if refusal := refused_schema(name):
+            raise ValueError(refusal)
+        return name
+
+    @field_validator("url", "direct_url", "own_url")
     @classmethod
     def _url_is_postgres(cls, url: SecretStr | None) -> SecretStr | None:
         if url and (refusal := refused_dsn(url.get_secret_value())):
@@ -50,9 +64,18 @@ class DatabaseSettings(Section):
             raise ValueError(refusal)
         return name
 
-    @field_serializer("url", when_used="json-unless-none")
+    @field_serializer("url", "direct_url", "own_url", when_used="json-unless-none")
     def _without_password(self, url: SecretStr) -> str:
         return masked_dsn(url.get_secret_value())
+
+
+class AgentSettings(Section):
+    """This process among others that share the database."""
+
+    #: What it is called among them. None: the host's name.
+    name: Annotated[str, AfterValidator(short_line)] | None = None
+    #: Within this time somebody else goes on with the servers of an agent that died or froze.
+    takeover_s: Seconds = 30.0
 
 
 class ReconcileSettings(Section):

@@ -22,9 +22,8 @@ from pydantic import (
 )
 
 from reconciler.errors import OutsideOutput
-from reconciler.settings.fields import Folder, Section
+from reconciler.settings.fields import Folder, Section, short_line
 
-MAX_NAME_LENGTH = 100
 _HTTP_URL = TypeAdapter(AnyHttpUrl)
 
 
@@ -103,11 +102,7 @@ class ServerSettings(Section):
     @field_validator("name")
     @classmethod
     def _name_is_short_line(cls, name: str) -> str:
-        if len(name) > MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
-            raise ValueError(
-                f"should be one line of at most {MAX_NAME_LENGTH} characters, no spaces around it"
-            )
-        return name
+        return short_line(name) if name else name  # without a url there is another problem to tell
 
     @field_validator("stored_path")
     @classmethod

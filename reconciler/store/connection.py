@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg2
 import psycopg2.extras
@@ -51,6 +51,8 @@ class Connection:
 
     def __init__(self, url: str, *, connect_timeout_s: float, statement_timeout_s: float) -> None:
         self.url = url
+        #: Refuses, by raising, a change that is not ours to make any more.
+        self.guard: Callable[[Cursor], None] = lambda cursor: None
         self._connect_timeout_s = connect_timeout_s
         self._statement_timeout_s = statement_timeout_s
         self._raw: psycopg2.extensions.connection | None = None
@@ -87,6 +89,13 @@ class Connection:
                 refused = isinstance(error, _OF_ONE_STATEMENT)
                 kind = StatementRefused if refused else DatabaseError
                 raise kind(explain(error, self.url)) from error
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Cursor]:
+        """A transaction that changes something: `guard` has the first word in it."""
+        with self.transaction() as cursor:
+            self.guard(cursor)
+            yield cursor
 
     def close(self) -> None:
         """Closes the connection; the next transaction would open another."""
