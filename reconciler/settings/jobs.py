@@ -52,7 +52,8 @@ class ColumnSettings(Section):
 
     id: ColumnName = "id"
     status: ColumnName = "status"
-    prompt_id: ColumnName = "comfyui_job_id"
+    #: False: only tags tell which prompt is a row's. Inside a json column it is never filled in.
+    prompt_id: ColumnName | InsideColumn | Literal[False] = "comfyui_job_id"
     job_type: Read = None
     frames: Read = None
     fps: Read = None
