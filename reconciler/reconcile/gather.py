@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 import structlog
 
@@ -30,6 +31,9 @@ from reconciler.store import Store
 from reconciler.store.records import JobRecord, PromptRecord
 
 log = structlog.get_logger(__name__)
+
+#: All that is known of a prompt: what is compared for each of them in each look.
+_values = attrgetter(*PromptRecord.__slots__)
 
 
 @dataclass
@@ -178,7 +182,7 @@ class Gatherer:
         found: QueuedPrompt,
     ) -> bool:
         self._places[prompt.prompt_id] = (place, position)
-        before = replace(prompt)
+        before = _values(prompt)
         if note_run(prompt, server, place, self.clock.now()):
             self.live.forget(prompt.prompt_id)
         prompt.server, prompt.ever_seen = server.name, True
@@ -188,7 +192,7 @@ class Gatherer:
         prompt.boot_id, prompt.boot_changed_since = server.queue.boot_id, None
         self.manifests.lives(prompt.prompt_id, self.clock.now())
         self._hear(prompt, found)
-        return prompt != before
+        return _values(prompt) != before
 
     def _ask_history(
         self, record: JobRecord, prompt: PromptRecord, candidates: list[WatchedServer]

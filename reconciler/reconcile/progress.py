@@ -41,6 +41,9 @@ class Estimator:
         self._policy = policy
         self._by_prompt = {p.prompt_id: (r, p) for r in records for p in r.prompts}
         self._sums: dict[str, list[float]] = {}
+        self._running_left_s: dict[str, float] = {}
+        #: By what it depends on: of ten thousand jobs few are unlike.
+        self._expected: dict[tuple[str | None, int | None, str | None], float] = {}
 
     def estimate(self, record: JobRecord, decision: Decision) -> Progress:
         """What row and state may say about progress under this decision."""
@@ -84,14 +87,19 @@ class Estimator:
         server = self._servers.get(prompt.server or "")
         if server is None:
             return 0.0
-        running = [self._by_prompt.get(queued.prompt_id) for queued in server.queue.running]
-        left = [
-            self._left_s(record, other, record.progress or 0)
-            for record, other in filter(None, running)
-        ]
+        if server.name not in self._running_left_s:
+            self._running_left_s[server.name] = self._left_of_running_s(server)
         place, position, _ = server.find(prompt.prompt_id)
         ahead_s = self._ahead_s(server, position or 1) if place is Place.PENDING else 0.0
-        return wait_s([ahead_s], max(filter(None, left), default=0.0))
+        return wait_s([ahead_s], self._running_left_s[server.name])
+
+    def _left_of_running_s(self, server: WatchedServer) -> float:
+        running = [self._by_prompt.get(queued.prompt_id) for queued in server.queue.running]
+        left = [
+            self._left_s(record, prompt, record.progress or 0)
+            for record, prompt in filter(None, running)
+        ]
+        return max(filter(None, left), default=0.0)
 
     def _ahead_s(self, server: WatchedServer, position: int) -> float:
         """Seconds that all before this position take. Summed up once: long queues are asked for
@@ -108,7 +116,10 @@ class Estimator:
         return self._expected_s(record.job if record is not None else _STRANGER, server)
 
     def _expected_s(self, job: Job, server: str | None) -> float:
-        return expected_s(job, self._policy.stall, server)
+        key = (job.job_type, job.frames, server)
+        if key not in self._expected:
+            self._expected[key] = expected_s(job, self._policy.stall, server)
+        return self._expected[key]
 
 
 #: A prompt of nobody's that we know: it takes as long as a job whose frames are unknown.
