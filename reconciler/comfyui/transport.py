@@ -30,6 +30,11 @@ class NoSuchRoute(ServerAnswer):
     """The server answered 404: this version, or whatever answers there, lacks the route."""
 
 
+class NotThere(NoSuchRoute):
+    """An empty 404: the route is there, and what was asked for is not. (Where a route is missing
+    aiohttp says so, and so does a proxy.)"""
+
+
 class Transport:
     """HTTP to one server, one request at a time; safe to share between threads.
 
@@ -56,6 +61,33 @@ class Transport:
     def post(self, path: str, body: Mapping[str, Any]) -> None:
         """POST a JSON body. Nothing is made of the answer but its status."""
         self._request("POST", path, json=body)
+
+    @contextmanager
+    def streamed(
+        self, path: str, query: Mapping[str, str], limit_s: float
+    ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """A GET whose body may be large: its headers, and its bytes as they come.
+
+        The server may be silent for the usual time-out; all together may take `limit_s` seconds.
+        A connection whose body was not read to the end is closed.
+        """
+        what = f"GET {path}"
+        with self._lock, self._told_apart(what, False, limit_s):
+            answer = self._session.request(
+                "GET",
+                self.address.base + path,
+                params=dict(query),
+                timeout=self._timeouts,
+                stream=True,
+            )
+            with closing(answer):
+                if answer.status_code != requests.codes.ok:
+                    raise self._refusal(what, answer, self._body(what, answer))
+                yield answer.headers, answer.iter_content(_CHUNK_BYTES)
+
+    def cut(self) -> None:
+        """Close the connection, and with it the request that another thread waits for."""
+        self._session.close()
 
     def close(self) -> None:
         """Close the connection. A request in another thread ends first."""
@@ -93,10 +125,12 @@ class Transport:
         return body
 
     @contextmanager
-    def _told_apart(self, what: str, repeatable: bool) -> Iterator[None]:
+    def _told_apart(
+        self, what: str, repeatable: bool, limit_s: float | None = None
+    ) -> Iterator[None]:
         """Turn everything that can go wrong on the way into one of our three errors."""
         adapter = self._session.adapter
-        with adapter.deadline(self._timeouts[1]) as deadline:
+        with adapter.deadline(limit_s or self._timeouts[1]) as deadline:
             try:
                 yield
             except (requests.Timeout, TimeoutError) as error:
@@ -139,7 +173,9 @@ class Transport:
             advice = "the log of ComfyUI, or of the proxy before it, says why"
         else:
             advice = _ADVICE.get(status, "is that address ComfyUI's own?")
-        kind = NoSuchRoute if status == requests.codes.not_found else ServerAnswer
+        kind = ServerAnswer
+        if status == requests.codes.not_found:
+            kind = NoSuchRoute if body else NotThere
         return kind(
             f"{self.address} answered {what} with status {status} instead of 200: "
             f"{excerpt(body)}; {advice}"

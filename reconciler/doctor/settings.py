@@ -24,12 +24,15 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             " (config/reconciler.yaml shows how)",
         )
     for server in settings.servers:
-        if server.output_dir is None:
+        if server.fetch_outputs:
+            yield ok(_WHAT, f"the outputs of server {server.name} are fetched through its /view")
+        elif server.output_dir is None:
             yield failed(
                 _WHAT,
                 f"server {server.name} has no output_dir: no file of it can be checked, and"
                 " nothing could ever be called completed",
-                "set output_dir to ComfyUI's output directory as this machine sees it",
+                "set output_dir to ComfyUI's output directory as this machine sees it, or"
+                " fetch_outputs: true",
             )
 
 

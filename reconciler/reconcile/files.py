@@ -69,6 +69,9 @@ class OutputBook:
     upgrade has the files of open jobs inspected anew, and not those of years. Thread-safe.
     """
 
+    #: The files lie where they were written: what is not here is not there.
+    is_mounted = True
+
     def __init__(
         self,
         server: str,
@@ -144,6 +147,10 @@ class OutputBook:
         if record.identical_to != digest:
             self._store.note_identical(record, digest)
             self._remember(replace(record, identical_to=digest))
+
+    def close(self) -> None:
+        """Ends what is under way soon."""
+        self.digests.stop()
 
     def waiting(self) -> bool:
         """True while inspections run or wait for a worker."""

@@ -26,6 +26,7 @@ from reconciler.inbox import EVERYTHING, Inbox
 from reconciler.outputs.scan import Scan, scan
 from reconciler.outputs.watch import Change, OutputWatch
 from reconciler.reconcile.passes import PassReport
+from reconciler.reconcile.servers import WatchedServer
 from reconciler.service.arrivals import Arrivals
 from reconciler.service.wiring import Parts, address_of, build
 from reconciler.settings import ServerSettings, Settings
@@ -190,7 +191,8 @@ class Service:
         """Lists the output directories, in a thread: storage may be slow."""
         oldest = self._started_at if self._oldest_open is None else self._oldest_open
         for name, server in self._parts.servers.items():
-            if name in self._scans or not self._watches[name].healthy:
+            watch = self._watches.get(name)
+            if watch is None or name in self._scans or not watch.healthy:
                 continue
             newer_than = min(oldest, self._started_at) - SCAN_MARGIN_S
             future = self._scanner.submit(scan, server.book.root, newer_than=newer_than)
@@ -212,15 +214,8 @@ class Service:
 
     def _listen(self, server: ServerSettings) -> None:
         watched = self._parts.servers[server.name]
-        watch = OutputWatch(
-            watched.book.root,
-            lambda change: self._on_change(server.name, change),
-            lambda words: self._on_lost(server.name, words),
-            observer=self._settings.watch.observer,
-            poll_interval_s=self._settings.watch.poll_interval_s,
-        )
-        self._watches[server.name] = watch
-        watched.storage_answers = lambda: watch.healthy
+        if watched.book.is_mounted:
+            self._watch(watched)
         if not self._settings.comfyui.socket:
             return
         channel = ComfySocket(
@@ -231,6 +226,17 @@ class Service:
         )
         watched.listening_since = lambda: channel.listening_since
         self._sockets.append(channel)
+
+    def _watch(self, server: WatchedServer) -> None:
+        watch = OutputWatch(
+            server.book.root,
+            lambda change: self._on_change(server.name, change),
+            lambda words: self._on_lost(server.name, words),
+            observer=self._settings.watch.observer,
+            poll_interval_s=self._settings.watch.poll_interval_s,
+        )
+        self._watches[server.name] = watch
+        server.storage_answers = lambda: watch.healthy
 
     def _on_change(self, server: str, change: Change) -> None:
         if change.manifest:

@@ -6,15 +6,19 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
+from reconciler.comfyui.view import Viewer
 from reconciler.core.naming import NamePatterns
 from reconciler.errors import SettingsError
 from reconciler.outputs.pool import Inspectors
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
+from reconciler.reconcile.fetched import FetchedBook, Transfer
 from reconciler.reconcile.files import OutputBook
 from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.inspections import Inspections
@@ -42,6 +46,8 @@ class Parts:
     inspectors: ThreadPoolExecutor
     pool: Inspectors
     lookers: ThreadPoolExecutor
+    #: Threads, each of which fetches a file from a server whose directory is not mounted.
+    fetchers: ThreadPoolExecutor
     clients: list[ComfyClient] = field(default_factory=list)
 
     def close(self) -> None:
@@ -49,8 +55,9 @@ class Parts:
         found again by the next start."""
         self.inspectors.shutdown(wait=False, cancel_futures=True)
         for server in self.servers.values():
-            server.book.digests.stop()
+            server.book.close()
         self.pool.close()
+        self.fetchers.shutdown(wait=True, cancel_futures=True)
         self.inspectors.shutdown(wait=True)
         self.lookers.shutdown(wait=False, cancel_futures=True)
         for client in self.clients:
@@ -114,6 +121,7 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     pool = Inspectors(workers, limits_of(settings))
     inspections = Inspections(inspectors, settings.inspection.workers)
     lookers = ThreadPoolExecutor(len(settings.servers), "look")
+    fetchers = ThreadPoolExecutor(len(settings.servers), "fetch")
     records = {record.name: record for record in store.servers.all()}
     patterns = NamePatterns(settings.attribution.patterns)
     servers: dict[str, WatchedServer] = {}
@@ -121,9 +129,9 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     for server in settings.servers:
         client = client_of(settings, server)
         clients.append(client)
-        book = OutputBook(
+        book = _book_of(settings, server, fetchers)(
             server.name,
-            _root(server),
+            _root(settings, server),
             store=store.outputs,
             inspections=inspections,
             inspect=pool.inspect,
@@ -147,8 +155,9 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
         store, gatherer, clock, settings.policy(), late_s=settings.verdicts.late_success_s
     )
     return Parts(
-        settings, store, servers, clock, live, reconciler, inspectors, pool, lookers, clients
-    )
+        settings, store, servers, clock, live, reconciler, inspectors, pool, lookers, fetchers,
+        clients,
+    )  # fmt: skip
 
 
 def own_client_id(server: str) -> str:
@@ -156,12 +165,36 @@ def own_client_id(server: str) -> str:
     return f"reconciler-{socket.gethostname()}-{server}"
 
 
-def _root(server: ServerSettings) -> Path:
+def _book_of(
+    settings: Settings, server: ServerSettings, fetchers: ThreadPoolExecutor
+) -> Callable[..., OutputBook]:
+    """What makes the book of a server's files, as they lie there or as they are fetched."""
+    if server.output_dir is not None:
+        return OutputBook
+    transfer = Transfer(
+        Viewer(
+            address_of(server),
+            connect_timeout_s=settings.comfyui.connect_timeout_s,
+            timeout_s=settings.comfyui.timeout_s,
+        ),
+        fetchers,
+        limit_bytes=int(settings.outputs.fetch_limit_bytes),
+        keep_bytes=int(settings.outputs.fetch_keep_bytes),
+    )
+    return partial(FetchedBook, transfer=transfer)
+
+
+def _root(settings: Settings, server: ServerSettings) -> Path:
     """The output directory, resolved, as the names below it are: a file has one path."""
+    if server.fetch_outputs and server.output_dir is None:
+        copies = settings.data_dir / "fetched" / quote(server.name, safe="")
+        copies.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return copies.resolve()
     if server.output_dir is None:
         raise SettingsError(
             f"server {server.name}: `output_dir` is not set. Without ComfyUI's output directory no"
-            " file can be checked, and nothing could ever be called completed"
+            " file can be checked, and nothing could ever be called completed. Where it cannot be"
+            " seen from here, `fetch_outputs: true` fetches the files from ComfyUI"
         )
     return server.output_dir.resolve()
 

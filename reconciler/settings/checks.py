@@ -50,6 +50,9 @@ def _same(
 
 
 def _within(server: ServerSettings) -> Iterator[Conflict]:
+    if server.fetch_outputs and server.output_dir:
+        text = "has no effect beside output_dir; leave one of them out"
+        yield ("fetch_outputs",), text
     names = [name.lower() for name in server.headers]
     if len(set(names)) < len(names):
         yield ("headers",), "names a header twice (upper and lower case are the same)"

@@ -112,6 +112,10 @@ class OutputSettings(Section):
     settle_s: Seconds = 1.0
     unsound_confirm_s: Seconds = 10.0
     missing_output_grace_s: Seconds = 30.0
+    #: Of a file that is fetched from a server; a larger one is not judged.
+    fetch_limit_bytes: Bytes = ByteSize(4 * 2**30)
+    #: Of all fetched copies of a server that stay after their inspection.
+    fetch_keep_bytes: Bytes = ByteSize(10 * 2**30)
 
 
 class InspectionSettings(Section):

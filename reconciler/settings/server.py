@@ -57,8 +57,10 @@ class ServerSettings(Section):
     token: Secret | None = None
     #: A file of certificates (PEM) to trust for https, instead of the system's.
     tls_ca: Folder | None = None
-    #: ComfyUI's output directory as seen here. None: the service refuses to start without.
+    #: ComfyUI's output directory as seen here. None: only with `fetch_outputs`.
     output_dir: Folder | None = None
+    #: Where the directory is not to be seen here, fetch what history lists through GET /view.
+    fetch_outputs: bool = False
     #: The same directory as applications see it; default: `output_dir`. See `stored_path_of`.
     stored_path: str | None = Field(default=None, validate_default=True)
 
