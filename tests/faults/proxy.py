@@ -194,7 +194,7 @@ class Moment(enum.Enum):
 
 
 class PostgresProxy(Proxy):
-    """Reads along what a client says to Postgres. Without TLS: it says itself that there is none."""
+    """Reads along what a client says to Postgres. To TLS it says no, in the server's name."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
