@@ -1,4 +1,4 @@
-"""Waiting for NOTIFY on the channel `reconciler`: a hint to read again, never the news itself."""
+"""Waiting for NOTIFY on our channel: a hint to read again, never the news itself."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from types import TracebackType
 from typing import Self
 
 import psycopg2
-import psycopg2.extensions
+from psycopg2 import sql
 
 from reconciler.errors import DatabaseError
 from reconciler.store.connection import Connection
+from reconciler.store.patience import PatientConnection
 
 
 class Listener:
     """Listens on a connection of its own. Where that breaks, waiting is only waiting.
 
-    Behind a transaction pooler nothing is ever heard, so whoever waits reads again after the
-    time-out, too.
+    Behind a transaction pooler, without a direct URL, nothing is ever heard: whoever waits reads
+    again after the time-out, too.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._raw: psycopg2.extensions.connection | None = None
+        self._raw: PatientConnection | None = None
+        self._in_vain = False
 
     def wait(self, timeout_s: float) -> bool:
         """True as soon as something changed; False after `timeout_s` seconds."""
@@ -56,6 +58,9 @@ class Listener:
 
     def _hear(self, timeout_s: float) -> bool:
         raw = self._raw or self._listen()
+        if raw is None:
+            time.sleep(timeout_s)
+            return False
         if not select.select([raw], [], [], timeout_s)[0]:
             return False
         raw.poll()
@@ -63,10 +68,13 @@ class Listener:
         raw.notifies.clear()
         return heard
 
-    def _listen(self) -> psycopg2.extensions.connection:
-        raw = self._connection.connect()
-        raw.autocommit = True
-        self._raw = raw
-        with raw.cursor() as cursor:
-            cursor.execute("listen reconciler")
-        return raw
+    def _listen(self) -> PatientConnection | None:
+        """A connection that listens; None where a pooler gives none, once and for all."""
+        if not self._in_vain:
+            self._raw = self._connection.connect_directly()
+            self._in_vain = self._raw is None
+        if self._raw is not None:
+            with self._raw.cursor() as cursor:
+                channel = sql.Identifier(self._connection.own_schema)
+                cursor.execute(sql.SQL("listen {}").format(channel))
+        return self._raw
