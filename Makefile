@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint bench faults fuzz contract docs clean
+.PHONY: help demo run test debian lint bench faults fuzz contract docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ demo: $(READY) ## Watch 17 jobs end in every way (simulated ComfyUI, real Postgr
 run: $(READY) ## Run the service: make run ARGS="--server http://127.0.0.1:8188 --output-dir DIR"
 	$(BIN)/reconciler run $(ARGS)
 
-test: $(READY) ## Run all tests
+test: $(READY) debian ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+debian:
+	@tests/debian.sh
 
 lint: $(READY) ## Check style, types and the layers
 	$(BIN)/ruff check .
@@ -35,7 +38,7 @@ lint: $(READY) ## Check style, types and the layers
 bench: $(READY) ## Measure reaction, load on ComfyUI, idle cost and verdicts
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-faults: $(READY) ## Kill, cut, freeze, fill up, and see the rows come right: the long form of tests/faults
+faults: $(READY) debian ## Kill, cut, freeze, fill up, and see the rows come right: the long form of tests/faults
 	$(BIN)/python -m pytest tests/faults --long $(ARGS)
 
 fuzz: $(READY) ## Try mutated files on the checks of structure: make fuzz ARGS="--seconds 600"
