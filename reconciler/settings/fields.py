@@ -43,16 +43,17 @@ def short_line(name: str) -> str:
     return name
 
 
-_Number = BeforeValidator(_no_switch)
+#: No switch: for numbers of any range.
+Number = BeforeValidator(_no_switch)
 
 #: Longer than zero.
-Seconds = Annotated[float, _Number, Field(gt=0, le=YEAR_S, allow_inf_nan=False)]
+Seconds = Annotated[float, Number, Field(gt=0, le=YEAR_S, allow_inf_nan=False)]
 #: Zero switches the delay off.
-SecondsOrZero = Annotated[float, _Number, Field(ge=0, le=YEAR_S, allow_inf_nan=False)]
-Count = Annotated[int, _Number, Field(ge=1, le=1_000_000)]
-CountOrZero = Annotated[int, _Number, Field(ge=0, le=1_000_000)]
+SecondsOrZero = Annotated[float, Number, Field(ge=0, le=YEAR_S, allow_inf_nan=False)]
+Count = Annotated[int, Number, Field(ge=1, le=1_000_000)]
+CountOrZero = Annotated[int, Number, Field(ge=0, le=1_000_000)]
 #: A whole number of bytes, or text such as "64 MiB".
-Bytes = Annotated[ByteSize, _Number, Field(ge=1024, le=2**50)]
+Bytes = Annotated[ByteSize, Number, Field(ge=1024, le=2**50)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 
 

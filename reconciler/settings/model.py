@@ -22,6 +22,7 @@ from reconciler.settings.expectations import ContentSettings, ExpectationSetting
 from reconciler.settings.fields import Folder
 from reconciler.settings.jobs import JobsSettings
 from reconciler.settings.places import default_data_dir
+from reconciler.settings.retention import RetentionSettings
 from reconciler.settings.sections import (
     AgentSettings,
     AttributionSettings,
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
     timeouts: TimeoutSettings = TimeoutSettings()
     verdicts: VerdictSettings = VerdictSettings()
     attribution: AttributionSettings = AttributionSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 
     _source: Source = PrivateAttr(default_factory=Source)
