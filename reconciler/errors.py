@@ -8,7 +8,9 @@ ReconcilerError
 │   └── ServerAnswer         it answered with something that is not what was asked for
 ├── DatabaseError            Postgres cannot be reached, refuses us, or lacks what we need
 │   ├── TableError           the jobs table lacks a column that is needed
-│   └── StatementRefused     Postgres refused one statement for what is in it (a CHECK, a trigger)
+│   ├── StatementRefused     Postgres refused one statement for what is in it (a CHECK, a trigger)
+│   ├── LeaseLost            another agent reconciles the server now: nothing was written
+│   └── SchemaMismatch       our own tables are of another version than this package
 ├── OutputError              an output file or directory cannot be used
 │   └── OutsideOutput        a name or link that leaves the output directory
 └── InspectionError          the inspection itself could not be run (not: the file is damaged)
@@ -49,6 +51,14 @@ class TableError(DatabaseError):
 
 class StatementRefused(DatabaseError):
     """Postgres refused one statement for what is in it: a CHECK, a trigger, a type. Others work."""
+
+
+class LeaseLost(DatabaseError):
+    """Another agent reconciles the server now. The change was not made, and is not ours to make."""
+
+
+class SchemaMismatch(DatabaseError):
+    """Our own tables are of another version than this package knows: nothing is done to them."""
 
 
 class OutputError(ReconcilerError):
