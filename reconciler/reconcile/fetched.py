@@ -59,9 +59,9 @@ class _Fetch:
     running: bool = True
     #: How much is there, in words.
     so_far: str | None = None
-    #: The copy is here, or known to be what was inspected; the server knows no such file; or why
-    #: neither can be said.
-    here: bool = False
+    #: The file as the server described it, whose copy is here or was; or it knows no such file; or
+    #: why neither can be said.
+    here: ViewedFile | None = None
     absent: bool = False
     trouble: str | None = None
     failures: int = 0
@@ -98,10 +98,10 @@ class FetchedBook(OutputBook):
         fetch = self._fetch_of(path, record)
         if fetch.absent:
             return Answer(FileState.ABSENT)
-        if fetch.here and record is not None and (fetch.running or self._stands(record)):
+        if record and fetch.here and (fetch.running or self._stands(record, fetch.here)):
             return Answer(record.verdict, record)
         # Nobody but the server says that a file is missing: a copy that is gone is fetched anew.
-        if not fetch.here or fetch.running or not self._has_copy(path):
+        if fetch.here is None or fetch.running or not self._has_copy(path):
             return Answer(FileState.UNCHECKED, trouble=fetch.trouble)
         return super().look_up(path, urgent=urgent)
 
@@ -109,7 +109,7 @@ class FetchedBook(OutputBook):
         """How far the transfer or the inspection of a file is, in words."""
         with self._lock:
             fetch = self._fetches.get(path)
-            if fetch is not None and not fetch.here and fetch.so_far:
+            if fetch is not None and fetch.so_far:
                 return fetch.so_far
         return super().checked(path, expected_frames)
 
@@ -117,7 +117,7 @@ class FetchedBook(OutputBook):
         """Why a file could not be fetched or inspected so far."""
         with self._lock:
             fetch = self._fetches.get(path)
-        if fetch is not None and not fetch.here and fetch.trouble:
+        if fetch is not None and fetch.trouble:
             return fetch.trouble
         return super().trouble(path)
 
@@ -132,10 +132,11 @@ class FetchedBook(OutputBook):
             fetching = any(fetch.running for fetch in self._fetches.values())
         return fetching or super().waiting()
 
-    def _stands(self, record: OutputRecord) -> bool:
-        """True for an answer that no other look at the copy would change."""
+    def _stands(self, record: OutputRecord, now: ViewedFile) -> bool:
+        """True for an answer about the file as it is now that no other look would change."""
+        same = (record.size_bytes, record.mtime_ns) == (now.size_bytes, now.mtime_ns)
         certain = record.verdict is not FileState.UNSOUND or record.confirmed
-        return certain and self._is_current(record)
+        return same and certain and self._is_current(record)
 
     def _has_copy(self, path: Path) -> bool:
         if path.is_file():
@@ -164,9 +165,10 @@ class FetchedBook(OutputBook):
     def _is_due(self, path: Path, fetch: _Fetch, record: OutputRecord | None) -> bool:
         if fetch.running or path in self._running or self._monotonic() < fetch.again_at:
             return False
-        doubtful = record is not None and fetch.here and not self._stands(record)
+        if record is None or fetch.here is None or self._stands(record, fetch.here):
+            return True
         # Damage takes a second transfer, and not one every few seconds.
-        return not doubtful or self._clock.now() >= self._confirm_at(record)  # type: ignore[arg-type]
+        return self._clock.now() >= self._confirm_at(record)
 
     def _forget_old(self) -> None:
         if len(self._fetches) > MAX_ANSWERS:
@@ -184,7 +186,7 @@ class FetchedBook(OutputBook):
             if found is not None and found.mtime_ns is not None:
                 with suppress(FileNotFoundError):  # known, and its copy is gone
                     os.utime(path, ns=(found.mtime_ns, found.mtime_ns))
-            self._note(fetch, here=found is not None, absent=found is None)
+            self._note(fetch, found)
             self._make_room(path)
         except (ServerError, OutputError) as error:
             self._note_failure(path, fetch, str(error))
@@ -203,12 +205,7 @@ class FetchedBook(OutputBook):
         known for the same file.
         """
         record = self._known(path)
-        same = (
-            record is not None
-            and described.mtime_ns is not None
-            and (record.size_bytes, record.mtime_ns) == (described.size_bytes, described.mtime_ns)
-        )
-        if same and record is not None and self._stands(record):
+        if record is not None and self._stands(record, described):
             return None
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path.open("wb")
@@ -235,15 +232,15 @@ class FetchedBook(OutputBook):
         with self._lock:
             fetch.so_far = f"{int(100 * taken / max(of, 1))} % fetched ({of / 1e6:.1f} MB in all)"
 
-    def _note(self, fetch: _Fetch, *, here: bool, absent: bool) -> None:
+    def _note(self, fetch: _Fetch, found: ViewedFile | None) -> None:
         with self._lock:
-            fetch.here, fetch.absent, fetch.trouble, fetch.failures = here, absent, None, 0
+            fetch.here, fetch.absent, fetch.trouble, fetch.failures = found, found is None, None, 0
             fetch.again_at = self._monotonic() + ASK_AGAIN_S
 
     def _note_failure(self, path: Path, fetch: _Fetch, reason: str) -> None:
         with self._lock:
             is_news = fetch.trouble != reason
-            fetch.here = fetch.absent = False
+            fetch.here, fetch.absent = None, False
             fetch.trouble = reason
             fetch.failures += 1
             wait_s = min(RETRY_S * 2 ** (fetch.failures - 1), LONGEST_RETRY_S)
