@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,6 +52,13 @@ def postgres_url(servers_dir: Path) -> Iterator[str]:
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[str]:
     """The URL of an empty database, dropped after the test with whoever is still connected."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(postgres_url: str) -> Iterator[str]:
+    """The same for those who share one among several tests."""
     name = f"test_{next(_numbers)}"
     execute(postgres_url, f'CREATE DATABASE "{name}"')
     yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
