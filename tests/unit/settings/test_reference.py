@@ -105,9 +105,10 @@ def test_the_commented_server_is_right_once_uncommented(tmp_path: Path) -> None:
 
 def test_example_with_several_servers() -> None:
     settings = load(config=ROOT / "config/examples/several-servers.yaml", environ={})
-    assert [server.name for server in settings.servers] == ["gpu1", "gpu2", "gpu3", "rented"]
+    names = ["gpu1", "gpu2", "gpu3", "rented", "borrowed"]
+    assert [server.name for server in settings.servers] == names
     assert settings.servers[2].stored_path == r"\\nas\gpu3"
-    assert all(server.output_dir is not None for server in settings.servers)
+    assert all((s.output_dir is not None) != s.fetch_outputs for s in settings.servers)
 
 
 def blocks(language: str) -> list[str]:
