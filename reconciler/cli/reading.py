@@ -26,6 +26,7 @@ def reading(settings: Settings) -> Iterator[Store]:
     database = settings.database
     store = open_store(
         running_url(settings),
+        direct_url=database.direct_dsn,
         jobs_table=database.jobs_table,
         connect_timeout_s=database.connect_timeout_s,
         statement_timeout_s=database.statement_timeout_s,

@@ -11,20 +11,22 @@ from reconciler.doctor.embedded import check_embedded
 from reconciler.doctor.finding import Finding, failed, failed_by, ok, warning
 from reconciler.doctor.jobs_table import check_jobs_table
 from reconciler.doctor.own_schema import check_schema
+from reconciler.doctor.pooler import check_pooler
 from reconciler.errors import DatabaseError
 from reconciler.settings import Settings
 from reconciler.settings.postgres import masked_dsn
+from reconciler.settings.sections import DatabaseSettings
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
 
-#: The oldest Postgres that is tested, as `server_version_num` has it.
+#: The oldest and the newest Postgres that are tested; the first as `server_version_num` has it.
 OLDEST_VERSION = 130_000
+NEWEST_MAJOR = 18
 #: A difference between the clocks that is worth a word: verdicts compare files' times with rows'.
 CLOCK_DIFFERENCE_S = 2.0
 
 _WHAT = "database"
 _CONNECT = "check database.url, and that Postgres listens there and lets this user in"
-_POOLER = "unsupported startup parameter"
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
@@ -41,28 +43,22 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         statement_timeout_s=settings.database.statement_timeout_s,
     )
     with closing(connection):
-        yield from _examine(connection, settings.database.jobs_table)
+        yield from _examine(connection, settings.database)
 
 
-def _examine(connection: Connection, jobs_table: str) -> Iterator[Finding]:
+def _examine(connection: Connection, database: DatabaseSettings) -> Iterator[Finding]:
     try:
         server, clock_ahead_s = _ask(connection)
     except DatabaseError as error:
-        yield _unreachable(error)
+        yield failed_by(_WHAT, error, _CONNECT)
         return
+    yield from check_pooler(connection, database.direct_dsn)
     yield judge_server(server, masked_dsn(connection.url))
     yield judge_clock(clock_ahead_s)
     if server["read_only"] or server["version_number"] < OLDEST_VERSION:
         return
     yield from check_schema(connection, server)
-    yield from check_jobs_table(connection, jobs_table, server["role"])
-
-
-def _unreachable(error: DatabaseError) -> Finding:
-    if _POOLER in str(error):
-        advice = "connect to Postgres itself, or let PgBouncer ignore_startup_parameters = options"
-        return failed(_WHAT, str(error.__cause__).strip(), advice)
-    return failed_by(_WHAT, error, _CONNECT)
+    yield from check_jobs_table(connection, database.jobs_table, server["role"])
 
 
 def _ask(connection: Connection) -> tuple[Mapping[str, Any], float]:
@@ -82,13 +78,18 @@ def judge_server(server: Mapping[str, Any], shown_url: str) -> Finding:
     """The version, and whether one can write there at all."""
     which = f"PostgreSQL {server['version']}, {shown_url}"
     if server["version_number"] < OLDEST_VERSION:
-        return failed(_WHAT, f"{which}: too old", "upgrade Postgres to version 13 or newer")
+        advice = (
+            f"upgrade Postgres: versions {OLDEST_VERSION // 10_000} to {NEWEST_MAJOR} are tested"
+        )
+        return failed(_WHAT, f"{which}: too old", advice)
     if server["read_only"]:
         return failed(
             _WHAT,
             f"{which}: it is read-only (a standby, or default_transaction_read_only)",
             "name the primary in database.url: rows have to be written",
         )
+    if server["version_number"] // 10_000 > NEWEST_MAJOR:
+        return ok(_WHAT, f"{which}: newer than those that were tested, up to {NEWEST_MAJOR}")
     return ok(_WHAT, which)
 
 

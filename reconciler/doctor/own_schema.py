@@ -19,15 +19,14 @@ _WHAT = "database schema"
 def check_schema(connection: Connection, server: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether `reconciler run` could prepare and use the schema `reconciler`."""
     role, database = server["role"], server["database"]
-    if not server["may_create"]:
-        yield failed(
-            _WHAT,
-            f"user {role} may not create a schema in database {database}",
-            f'GRANT CREATE ON DATABASE "{database}" TO "{role}";',
-        )
-        if not server["has_schema"]:
-            return
     if not server["has_schema"]:
+        if not server["may_create"]:
+            yield failed(
+                _WHAT,
+                f"user {role} may not create a schema in database {database}",
+                f'GRANT CREATE ON DATABASE "{database}" TO "{role}";',
+            )
+            return
         yield ok(_WHAT, "reconciler: not there yet; `reconciler run` creates it")
         return
     with connection.transaction() as cursor:

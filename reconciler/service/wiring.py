@@ -5,31 +5,28 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from dataclasses import dataclass
+from pathlib import Path
 
-from reconciler.comfyui.address import ServerAddress
-from reconciler.comfyui.client import ComfyClient
-from reconciler.comfyui.view import Viewer
-from reconciler.core.naming import NamePatterns
 from reconciler.errors import SettingsError
 from reconciler.outputs.pool import Inspectors
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
-from reconciler.reconcile.fetched import FetchedBook, Transfer
-from reconciler.reconcile.files import OutputBook
 from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import Reconciler
-from reconciler.reconcile.servers import WatchedServer, away_after_s
-from reconciler.service.inspecting import limits_of, wanted_of
-from reconciler.settings import ServerSettings, Settings, stored_path_of
+from reconciler.reconcile.servers import WatchedServer
+from reconciler.service.attending import Attended, Tools
+from reconciler.service.inspecting import limits_of
+from reconciler.service.tenure import Tenure
+from reconciler.settings import Settings
 from reconciler.store import Store, open_store
+from reconciler.store.agents import AgentStore, Identity
+from reconciler.store.connection import Connection
 from reconciler.store.embedded import ensure_running
-from reconciler.store.servers import ServerRecord
+from reconciler.store.leases import LeaseStore
+from reconciler.store.schema import newest_revision
 
 
 @dataclass
@@ -38,7 +35,7 @@ class Parts:
 
     settings: Settings
     store: Store
-    servers: dict[str, WatchedServer]
+    attended: Attended
     clock: DatabaseClock
     live: LiveSigns
     reconciler: Reconciler
@@ -48,20 +45,21 @@ class Parts:
     lookers: ThreadPoolExecutor
     #: Threads, each of which fetches a file from a server whose directory is not mounted.
     fetchers: ThreadPoolExecutor
-    clients: list[ComfyClient] = field(default_factory=list)
+
+    @property
+    def servers(self) -> dict[str, WatchedServer]:
+        """Those that are attended to now."""
+        return self.attended.servers
 
     def close(self) -> None:
         """Stops running inspections and closes every connection. What they would have said is
         found again by the next start."""
         self.inspectors.shutdown(wait=False, cancel_futures=True)
-        for server in self.servers.values():
-            server.book.close()
+        self.attended.close()
         self.pool.close()
         self.fetchers.shutdown(wait=True, cancel_futures=True)
         self.inspectors.shutdown(wait=True)
         self.lookers.shutdown(wait=False, cancel_futures=True)
-        for client in self.clients:
-            client.close()
         self.store.connection.close()
 
 
@@ -74,27 +72,11 @@ def connect(settings: Settings, *, create: bool = True) -> Store:
     """The store of these settings. Raises DatabaseError and TableError."""
     return open_store(
         database_url(settings),
+        direct_url=settings.database.direct_dsn,
         jobs_table=settings.database.jobs_table,
         connect_timeout_s=settings.database.connect_timeout_s,
         statement_timeout_s=settings.database.statement_timeout_s,
         create=create,
-    )
-
-
-def address_of(server: ServerSettings) -> ServerAddress:
-    """Where a server is and how to introduce oneself to it."""
-    return ServerAddress(
-        name=server.name, url=server.url, headers=server.request_headers(), tls_ca=server.tls_ca
-    )
-
-
-def client_of(settings: Settings, server: ServerSettings) -> ComfyClient:
-    """A client for one server."""
-    return ComfyClient(
-        address_of(server),
-        connect_timeout_s=settings.comfyui.connect_timeout_s,
-        timeout_s=settings.comfyui.timeout_s,
-        max_answer_bytes=settings.comfyui.max_answer_bytes,
     )
 
 
@@ -107,8 +89,34 @@ def require_servers(settings: Settings) -> None:
         )
 
 
-def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -> Parts:
-    """The parts for these settings. `on_answer` hears of each finished inspection, in a thread.
+def tenure_of(
+    settings: Settings, store: Store, on_change: Callable[[], None] = lambda: None
+) -> Tenure:
+    """What keeps this agent's leases, on a connection of its own. Raises DatabaseError."""
+    database = settings.database
+    connection = Connection(
+        database.direct_dsn or store.connection.url,
+        connect_timeout_s=database.connect_timeout_s,
+        statement_timeout_s=min(database.statement_timeout_s, settings.agent.terms.lease_s),
+        idle_timeout_s=settings.agent.terms.idle_s,
+        own_schema=store.connection.own_schema,
+    )
+    agents = AgentStore(connection, is_direct=database.direct_dsn is not None)
+    agent = Identity(
+        settings.agent.name or socket.gethostname(),
+        newest_revision(),
+        tuple(server.name for server in settings.servers),
+    )
+    terms = settings.agent.terms
+    leases = LeaseStore(connection, agents, agent, terms)
+    return Tenure(agent, agents, leases, terms, on_change=on_change)
+
+
+def build(
+    settings: Settings, store: Store, tenure: Tenure, on_answer: Callable[[Path], None]
+) -> Parts:
+    """The parts for these settings, which attend to no server yet (see `Attended.begin`).
+    `on_answer` hears of each finished inspection, in a thread.
 
     Raises SettingsError where there is no server, or one without an output directory.
     """
@@ -122,31 +130,9 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
     inspections = Inspections(inspectors, settings.inspection.workers)
     lookers = ThreadPoolExecutor(len(settings.servers), "look")
     fetchers = ThreadPoolExecutor(len(settings.servers), "fetch")
-    records = {record.name: record for record in store.servers.all()}
-    patterns = NamePatterns(settings.attribution.patterns)
-    servers: dict[str, WatchedServer] = {}
-    clients: list[ComfyClient] = []
-    for server in settings.servers:
-        client = client_of(settings, server)
-        clients.append(client)
-        book = _book_of(settings, server, fetchers)(
-            server.name,
-            _root(settings, server),
-            store=store.outputs,
-            inspections=inspections,
-            inspect=pool.inspect,
-            on_answer=on_answer,
-            clock=clock,
-            unsound_confirm_s=settings.outputs.unsound_confirm_s,
-            patterns=patterns,
-            wanted=wanted_of(settings),
-        )
-        record = records.get(server.name) or ServerRecord(server.name, server.url)
-        record.move_to(server.url)
-        servers[server.name] = WatchedServer(
-            record, client, book, _stored_path(server, book.root), own_client_id(server.name),
-            away_s=away_after_s(settings.reconcile.interval_s),
-        )  # fmt: skip
+    tools = Tools(clock, inspections, pool, fetchers, on_answer)
+    attended = Attended(settings, store, tools, tenure)
+    servers = attended.servers
     gatherer = Gatherer(
         store, servers, clock, live, _file_evidence(settings, servers, store, clock), lookers,
         watching_since=clock.now(),
@@ -155,48 +141,8 @@ def build(settings: Settings, store: Store, on_answer: Callable[[Path], None]) -
         store, gatherer, clock, settings.policy(), late_s=settings.verdicts.late_success_s
     )
     return Parts(
-        settings, store, servers, clock, live, reconciler, inspectors, pool, lookers, fetchers,
-        clients,
-    )  # fmt: skip
-
-
-def own_client_id(server: str) -> str:
-    """The websocket's client id: our own, and the same after a restart."""
-    return f"reconciler-{socket.gethostname()}-{server}"
-
-
-def _book_of(
-    settings: Settings, server: ServerSettings, fetchers: ThreadPoolExecutor
-) -> Callable[..., OutputBook]:
-    """What makes the book of a server's files, as they lie there or as they are fetched."""
-    if server.output_dir is not None:
-        return OutputBook
-    transfer = Transfer(
-        Viewer(
-            address_of(server),
-            connect_timeout_s=settings.comfyui.connect_timeout_s,
-            timeout_s=settings.comfyui.timeout_s,
-        ),
-        fetchers,
-        limit_bytes=int(settings.outputs.fetch_limit_bytes),
-        keep_bytes=int(settings.outputs.fetch_keep_bytes),
+        settings, store, attended, clock, live, reconciler, inspectors, pool, lookers, fetchers
     )
-    return partial(FetchedBook, transfer=transfer)
-
-
-def _root(settings: Settings, server: ServerSettings) -> Path:
-    """The output directory, resolved, as the names below it are: a file has one path."""
-    if server.fetch_outputs and server.output_dir is None:
-        copies = settings.data_dir / "fetched" / quote(server.name, safe="")
-        copies.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return copies.resolve()
-    if server.output_dir is None:
-        raise SettingsError(
-            f"server {server.name}: `output_dir` is not set. Without ComfyUI's output directory no"
-            " file can be checked, and nothing could ever be called completed. Where it cannot be"
-            " seen from here, `fetch_outputs: true` fetches the files from ComfyUI"
-        )
-    return server.output_dir.resolve()
 
 
 def _file_evidence(
@@ -212,10 +158,3 @@ def _file_evidence(
         arrival_grace_s=settings.outputs.missing_output_grace_s,
         accept_rewritten=settings.verdicts.rewritten == "accept",
     )
-
-
-def _stored_path(server: ServerSettings, root: Path) -> Callable[[Path], str]:
-    def stored(path: Path) -> str:
-        return stored_path_of(server, PurePosixPath(path.relative_to(root)))
-
-    return stored

@@ -43,6 +43,11 @@ class DatabaseSettings(Section):
         """The address for the driver, password included: never log it."""
         return self.url.get_secret_value() if self.url else None
 
+    @property
+    def direct_dsn(self) -> str | None:
+        """The same past a pooler, if there is one between."""
+        return self.direct_url.get_secret_value() if self.direct_url else None
+
     @field_validator("own_schema")
     @classmethod
     def _schema_is_a_name(cls, name: str) -> str:

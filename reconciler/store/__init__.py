@@ -27,6 +27,7 @@ class Store:
 def open_store(
     url: str,
     *,
+    direct_url: str | None = None,
     jobs_table: str = "production_jobs",
     connect_timeout_s: float = 5.0,
     statement_timeout_s: float = 30.0,
@@ -34,10 +35,14 @@ def open_store(
 ) -> Store:
     """Connects to `url` and, with `create`, brings the database to what we need.
 
-    Raises DatabaseError, and TableError where the jobs table is unusable.
+    `direct_url` leads past a pooler, if one is between. Raises DatabaseError, and TableError where
+    the jobs table is unusable.
     """
     connection = Connection(
-        url, connect_timeout_s=connect_timeout_s, statement_timeout_s=statement_timeout_s
+        url,
+        connect_timeout_s=connect_timeout_s,
+        statement_timeout_s=statement_timeout_s,
+        direct_url=direct_url,
     )
     try:
         table = (prepare if create else find_table)(connection, jobs_table)

@@ -121,8 +121,11 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with engine.begin() as raw:
+            raw.exec_driver_sql(connection.settings)
             raw.exec_driver_sql(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            raw.exec_driver_sql("create schema if not exists reconciler")
+            # `if not exists` asks for the right to create also where there is nothing to create.
+            if raw.exec_driver_sql("select to_regnamespace('reconciler')").scalar() is None:
+                raw.exec_driver_sql("create schema reconciler")
             config.attributes["connection"] = raw
             with _quiet():
                 command.upgrade(config, "head")

@@ -1,6 +1,5 @@
 -- Our own tables. Times are timestamptz by the database's clock.
 
-create schema if not exists reconciler;
 
 -- One row per ComfyUI server, by the name that the settings give it.
 create table reconciler.servers (
