@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.core.evidence import Doing, Ending, EndKind, ListedFile, NodeRun, Source
 from reconciler.core.expectation import Expectation, SaverPromise
 from reconciler.core.jobs import FailureCode, Job, Status
+from reconciler.errors import DatabaseError
 from reconciler.store.clean import clean_text
 
 
@@ -59,12 +60,20 @@ class JobRecord:
     reason: str | None = None
     overwritten: int = 0
     decided_at: float | None = None
+    #: The server that the row itself names, where a column tells it.
+    row_server: str | None = None
     #: When the row was created; when we saw it first, where the table does not say.
     created_at: float = 0.0
     #: What the row expects of its main output, and whether its frames are only what the column
     #: has by default.
     expects: Expectation = field(default_factory=Expectation)
     frames_by_default: bool = False
+    #: The status in the table's own word, which may be another: what a write is compared with.
+    row_word: str | None = None
+    #: The server that the row says it is for, by the name that the settings give it.
+    wanted_server: str | None = None
+    #: The row can be told its prompt's id, where it names none.
+    takes_prompt_id: bool = True
     #: The prompts of all attempts.
     prompts: list[PromptRecord] = field(default_factory=list)
 
@@ -139,6 +148,31 @@ class RowChange:
     output_path: str | None
     #: What a person should know of a job that is completed all the same.
     warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One job's part of a batch: its row, our state of it and a sentence of its story, which are
+    written together or not at all."""
+
+    record: JobRecord
+    change: RowChange
+    event: Event | None
+    #: False: only our own state changes, and the row keeps its `updated_at`.
+    touch_row: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a batch, by job. One that is in neither had changed meanwhile: somebody else
+    was faster, and it is to be looked at again."""
+
+    done: frozenset[str] = frozenset()
+    refused: Mapping[str, DatabaseError] = field(default_factory=dict)
+
+    def __or__(self, other: Written) -> Written:
+        """What became of two batches."""
+        return Written(self.done | other.done, {**self.refused, **other.refused})
 
 
 def ending_to_json(ending: Ending | None) -> dict[str, object] | None:
