@@ -24,6 +24,7 @@ from reconciler.reconcile.linker import Linker
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.manifest_evidence import ManifestEvidence
 from reconciler.reconcile.notes import ending_of
+from reconciler.reconcile.remit import Remit
 from reconciler.reconcile.runs import doing_of, note_run, unwatched_s
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.reconcile.troubles import Troubles
@@ -50,6 +51,10 @@ class Gatherer:
     watching_since: float
     troubles: Troubles = field(default_factory=Troubles)
     manifests: ManifestEvidence = field(default_factory=ManifestEvidence)
+    #: Which jobs are to be judged here, and which by other agents.
+    remit: Remit = field(default_factory=Remit)
+    #: Servers that answered every question since `look` was called first in this pass.
+    answered: set[str] = field(default_factory=set)
     linker: Linker = field(init=False)
     #: Where each prompt was found last; what was never looked for is unknown.
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
@@ -73,6 +78,7 @@ class Gatherer:
             server.fresh = False
         wanted = [self.servers[name] for name in names if name in self.servers]
         list(self.pool.map(self._look, wanted))
+        self.answered |= {server.name for server in wanted if server.fresh}
         changed = [server for server in wanted if server.fresh or server.changed]
         if changed:
             self.store.servers.save(server.record for server in changed)
@@ -92,6 +98,7 @@ class Gatherer:
         self._places = {key: self._places[key] for key in linked & self._places.keys()}
         self._puzzling &= linked
         self.manifests.keep(linked)
+        self.remit.forget(linked)
         self.linker.link(by_id, linked, looked=self._looked, search_history=search_history)
 
     def shows(self, prompt_id: str | None) -> bool:
@@ -101,10 +108,16 @@ class Gatherer:
         )
 
     def place(self, records: Iterable[JobRecord], *, ask_history: bool = True) -> None:
-        """Finds every prompt without an ending, and stores what changed."""
+        """Finds every prompt without an ending, and stores what changed. Prompts on others' servers
+        are for them to find, also where the job is ours."""
         changed: list[PromptRecord] = []
         for record in records:
-            changed += [p for p in record.attempted if self._place(record, p, ask_history)]
+            changed += [
+                prompt
+                for prompt in record.attempted
+                if not self.remit.is_others(prompt.server)
+                and self._place(record, prompt, ask_history)
+            ]
         # The listing first: of an ending that is known already it would not be stored again.
         for prompt in changed:
             self.files.note_listing(prompt)
@@ -126,14 +139,14 @@ class Gatherer:
             storage_healthy=self._storage_healthy(prompts, again=by_files),
             unreachable_since=since,
             unreachable_how=how,
-            watching_since=self.watching_since,
+            watching_since=self._watching_since(prompts),
         )
 
     def _place(self, record: JobRecord, prompt: PromptRecord, ask_history: bool) -> bool:
         """Finds one prompt; True if its record changed."""
         if prompt.ending is not None:
             return self._place_ended(record, prompt, ask_history)
-        candidates = self._candidates(prompt)
+        candidates = self._candidates(record, prompt)
         for server in candidates:
             place, position, found = server.find(prompt.prompt_id)
             if found is not None and server.fresh:
@@ -215,7 +228,7 @@ class Gatherer:
             return True
         if not clean or any(s.says_nothing for s in candidates):
             self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
-        elif len(asked) == len(candidates):
+        elif candidates and len(asked) == len(candidates) and self._counts(record, prompt):
             self._places[prompt.prompt_id] = (Place.ABSENT, None)
             prompt.missing_looks += 1
             prompt.missing_since = prompt.missing_since or self.clock.now()
@@ -250,11 +263,13 @@ class Gatherer:
         try:
             return server.client.ending(prompt.prompt_id) or Place.ABSENT
         except ServerAnswer as error:
+            self.answered.discard(server.name)
             # It answers others: one entry that it cannot tell must not make the server silent.
             if prompt.prompt_id not in self._puzzling:
                 log.warning("history tells nothing usable", job=prompt.job_id, reason=str(error))
             self._puzzling.add(prompt.prompt_id)
         except ServerError as error:
+            self.answered.discard(server.name)
             server.note_failure(error, self.clock.now())
         return Place.UNKNOWN
 
@@ -293,10 +308,25 @@ class Gatherer:
             signs.append(self.clock.at(grown))
         prompt.last_sign_at = max(signs, default=None)
 
-    def _candidates(self, prompt: PromptRecord) -> list[WatchedServer]:
-        """The prompt's server, or every server where that is unknown."""
+    def _candidates(self, record: JobRecord, prompt: PromptRecord) -> list[WatchedServer]:
+        """The prompt's server; else the one that the row names, and no other; else every one."""
         known = self.servers.get(prompt.server or "")
+        if known is None and prompt.server is None and record.row_server is not None:
+            known = self.servers.get(record.row_server)
+            return [] if known is None else [known]
         return [known] if known is not None else list(self.servers.values())
+
+    def _counts(self, record: JobRecord, prompt: PromptRecord) -> bool:
+        """True where a clean look at all candidates that does not show the prompt says something:
+        not while other agents may find it on their servers."""
+        if prompt.server in self.servers or record.row_server in self.servers:
+            return True
+        return self.remit.counts(prompt, self.clock.now())
+
+    def _watching_since(self, prompts: list[PromptRecord]) -> float:
+        """Since when somebody here has watched all the servers of these prompts."""
+        servers = [self.servers[p.server] for p in prompts if p.server in self.servers]
+        return max([self.watching_since, *(server.begun_at for server in servers)])
 
     def _prompt_evidence(self, record: JobRecord, prompt: PromptRecord) -> PromptEvidence:
         place, position = self._place_of(prompt)
@@ -327,6 +357,10 @@ class Gatherer:
         )
 
     def _place_of(self, prompt: PromptRecord) -> tuple[Place, int | None]:
+        if self.remit.is_others(prompt.server):  # what its agent stored
+            absent, runs = prompt.missing_looks > 0, prompt.running_since is not None
+            place = Place.ABSENT if absent else Place.RUNNING if runs else Place.UNKNOWN
+            return place, None
         return self._places.get(prompt.prompt_id, (Place.UNKNOWN, None))
 
     def _witness_since(self, prompt: PromptRecord) -> float | None:

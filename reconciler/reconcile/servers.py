@@ -61,6 +61,10 @@ class WatchedServer:
     listening_since: Callable[[], float | None] = lambda: None
     #: False while the output directory's storage hangs.
     storage_answers: Callable[[], bool] = lambda: True
+    #: False where another agent may reconcile it by now: it must not be told anything.
+    trusted: Callable[[], bool] = lambda: True
+    #: When this reconciler began with it, by the database's clock.
+    begun_at: float = 0.0
     #: The queue as it was seen last; empty before the first look.
     queue: Look = field(default_factory=Look)
     fresh: bool = False
