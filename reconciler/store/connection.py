@@ -16,9 +16,6 @@ from reconciler.store.queries import OWN_SCHEMA
 
 __all__ = ["Connection", "Cursor", "explain", "settings_of_a_transaction"]
 
-#: Beyond its own limit for a statement the server may take so long to say so, in seconds.
-MARGIN_S = 5.0
-
 #: What Postgres says of a statement's content; the connection and other statements are well.
 _OF_ONE_STATEMENT = (
     psycopg2.IntegrityError,
@@ -101,7 +98,8 @@ class Connection:
         )
         self._direct_url = direct_url
         self._connect_timeout_s = connect_timeout_s
-        self._patience_s = statement_timeout_s + MARGIN_S
+        # The server ends a statement by itself; as long as it takes to connect, so may its word.
+        self._patience_s = statement_timeout_s + connect_timeout_s
         self._raw: PatientConnection | None = None
         self._lock = threading.RLock()
 
