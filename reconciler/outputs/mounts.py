@@ -24,6 +24,17 @@ _SHARED = frozenset(
     | {"afs", "coda", "gfs2", "ocfs2"}
 )
 
+#: Their folders' times change with each file that is added, removed or renamed. Not sure of FUSE,
+#: SMB and FAT.
+_KEEP_TIMES = frozenset(
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "overlay"}
+)
+_NFS = frozenset({"nfs", "nfs4"})
+#: How long two changes may set the same time, in seconds: one by the coarsest clock of a file
+#: system, one by an NFS client, which remembers a folder's times for a minute (acdirmax).
+_TICK_S = 3.0
+_REMEMBERED_S = 90.0
+
 _ADVICE = {
     errno.ENOENT: "create it, mount its storage, or correct the path in the settings",
     errno.ENOTDIR: "name the directory that ComfyUI writes to in the settings",
@@ -101,6 +112,17 @@ def blind_spot(path: str, mounts: Sequence[Mount]) -> str | None:
             where = f"{mount.mount_point!r} is a file system of type {mount.fs_type}"
             return f"{where}: inotify does not see what is written there from elsewhere"
     return None
+
+
+def folder_times_sure_s(root: Path) -> float | None:
+    """How long a folder at or below `root` must show the same times until these prove that
+    nothing was added to it or taken from it; None where they prove nothing."""
+    path, mounts = os.path.realpath(root), read_mounts()
+    below = (mount for mount in mounts if _lies_in(mount.mount_point, path))
+    kinds = {mount.fs_type for mount in (mount_of(path, mounts), *below) if mount is not None}
+    if not kinds or not kinds <= _KEEP_TIMES | _NFS:
+        return None
+    return _REMEMBERED_S if kinds & _NFS else _TICK_S
 
 
 def identify(root: Path) -> str:

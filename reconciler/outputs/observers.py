@@ -1,5 +1,5 @@
-"""watchdog's observers, set up so that they tell of media files, and of manifests where inotify
-watches, and follow no links."""
+"""How a directory is watched, and watchdog's inotify, set up so that it tells of media files and
+manifests, and follows no links."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import logging
 import os
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from watchdog.events import (
@@ -19,51 +17,35 @@ from watchdog.events import (
     DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
     FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, EventEmitter
-from watchdog.observers.polling import PollingObserverVFS
 
+from reconciler.outputs.change import Change
 from reconciler.outputs.mounts import blind_spot, read_mounts
-from reconciler.outputs.scan import is_manifest, is_wanted, scan, visible
+from reconciler.outputs.scan import is_manifest, is_wanted
 
 # Few types, since each event takes a place in the kernel's queue, which overflows. Without
 # FileModifiedEvent above all: an encoder makes one at each write, thousands in a long video,
-# while one stat at look time tells of growth just as well. FileCreatedEvent is also how watchdog
+# while one stat at look time tells of growth just as well. Without FileDeletedEvent: a million old
+# files that somebody deletes are no news of any job. FileCreatedEvent is also how watchdog
 # reports what was in a new folder before it was watched, and what is moved in from elsewhere.
 _EVENTS: list[type[FileSystemEvent]] = [
     FileClosedEvent,
     FileCreatedEvent,
     FileMovedEvent,
-    FileDeletedEvent,
     DirCreatedEvent,
     DirMovedEvent,
 ]
-
-#: A poll may take up this share of the time.
-_POLL_SHARE = 0.1
 
 #: The kernel's limits, by the error that tells of them.
 LIMITS = {
     errno.ENOSPC: "fs.inotify.max_user_watches",
     errno.EMFILE: "fs.inotify.max_user_instances",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something happened to a file: created, moved, deleted, grown, closed. Only a hint."""
-
-    path: Path
-    #: Its writer closed it (CLOSE_WRITE). Never seen by polling.
-    closed: bool
-    #: It is no output but a manifest of the node pack: a prompt ended.
-    manifest: bool = False
 
 
 class Handler(FileSystemEventHandler):
@@ -86,7 +68,7 @@ class Handler(FileSystemEventHandler):
             relative = os.fsdecode(name).removeprefix(self._prefix)
             if is_wanted(relative):
                 self._on_change(Change(self._root / relative, closed))
-            elif is_manifest(relative) and not isinstance(event, FileDeletedEvent):
+            elif is_manifest(relative):
                 self._on_change(Change(self._root / relative, closed, manifest=True))
 
 
@@ -115,20 +97,57 @@ def polling_reason(setting: str, real: str) -> str | None:
     return "the settings say so" if setting == "polling" else None
 
 
-def start_inotify(real: str, handler: Handler) -> BaseObserver:
-    """Watch `real`, with links resolved: watchdog would watch a link, not the folder behind it.
+class Inotify:
+    """watchdog's recursive watch on `real`, with links resolved: it would watch a link, and not
+    the folder behind it."""
 
-    Raises OSError, with an errno out of `LIMITS` where the kernel has no watches left.
-    """
-    # Harmless, common where folders are made quickly, and a page of its insides each time.
-    warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
-    observer = _started(Observer(), real, handler, _EVENTS)
-    try:
-        probe_limits(real)
-    except OSError:
-        close(observer)
-        raise
-    return observer
+    def __init__(self, real: str, handler: FileSystemEventHandler) -> None:
+        """Raises OSError, with an errno out of `LIMITS` where the kernel has no instance left."""
+        # Harmless, common where folders are made quickly, and a page of its insides each time.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
+        self._real = real
+        self._handler = handler
+        self._observer: BaseObserver = Observer()
+
+    def start(self) -> None:
+        """Begin to tell. Raises OSError, with an errno out of `LIMITS` where the kernel has not
+        enough watches."""
+        self._watch(_EVENTS, recursive=True)
+        try:
+            probe_limits(self._real)
+        except OSError:
+            self.close()
+            raise
+
+    def probe(self) -> None:
+        """Have one watch for a moment. Raises OSError where the kernel has none left."""
+        self._watch(_EVENTS, recursive=False)
+        self.close()
+
+    def _watch(self, events: list[type[FileSystemEvent]], *, recursive: bool) -> None:
+        self._observer.schedule(self._handler, self._real, recursive=recursive, event_filter=events)
+        try:
+            self._observer.start()
+        except OSError:
+            self.close()
+            raise
+
+    def is_alive(self) -> bool:
+        """False if one of its threads ended. Where watchdog has a thread of its own that reads
+        from the kernel, it stands in a private place; its death silences the rest for ever."""
+        inner = [getattr(self._observer, "_inotify_fd", None)]
+        inner += [getattr(emitter, "_inotify", None) for emitter in self._observer.emitters]
+        readers = [reader for reader in inner if isinstance(reader, threading.Thread)]
+        threads = (self._observer, *self._observer.emitters, *readers)
+        return all(thread.is_alive() for thread in threads)
+
+    def close(self) -> None:
+        """Stop it and wait for its threads; also one whose start failed."""
+        for emitter in self._observer.emitters:
+            _forget_folders(emitter)
+        self._observer.stop()
+        if self._observer.is_alive():
+            self._observer.join()
 
 
 def probe_limits(real: str) -> None:
@@ -137,65 +156,10 @@ def probe_limits(real: str) -> None:
     watchdog 7.1 says so for the root only: a subfolder without a watch stays silent for ever.
     """
     try:
-        observer = Observer()
+        inotify = Inotify(real, FileSystemEventHandler())
     except OSError:
         return  # no instance left for this probe: that says nothing about watches
-    observer.schedule(FileSystemEventHandler(), real)
-    try:
-        observer.start()
-    finally:
-        close(observer)
-
-
-def start_polling(real: str, handler: Handler, interval_s: float) -> BaseObserver:
-    """Compare listings of `real` every `interval_s` or, where listing takes long, less often.
-
-    Raises `OutputError` or OSError where it cannot be listed.
-    """
-
-    def listed(folder: str | None) -> Iterator[os.DirEntry[str]]:
-        try:
-            yield from visible(folder or real)
-        except OSError:
-            # One broken subfolder must not blind us to the rest; a broken root is for watchdog.
-            if folder == real:
-                raise
-
-    began_s = time.monotonic()
-    scan(Path(real))
-    pace_s = (time.monotonic() - began_s) / _POLL_SHARE
-    observer = PollingObserverVFS(os.lstat, listed, polling_interval=max(interval_s, pace_s))
-    return _started(observer, real, handler, [*_EVENTS, FileModifiedEvent])
-
-
-def _started(
-    observer: BaseObserver, real: str, handler: Handler, events: list[type[FileSystemEvent]]
-) -> BaseObserver:
-    observer.schedule(handler, real, recursive=True, event_filter=events)
-    try:
-        observer.start()
-    except OSError:
-        close(observer)
-        raise
-    return observer
-
-
-def is_alive(observer: BaseObserver) -> bool:
-    """False if one of its threads ended. Where watchdog has a thread of its own that reads from
-    the kernel, it stands in a private place; its death silences the rest for ever."""
-    inner = [getattr(observer, "_inotify_fd", None)]
-    inner += [getattr(emitter, "_inotify", None) for emitter in observer.emitters]
-    readers = [reader for reader in inner if isinstance(reader, threading.Thread)]
-    return all(thread.is_alive() for thread in (observer, *observer.emitters, *readers))
-
-
-def close(observer: BaseObserver) -> None:
-    """Stop it and wait for its threads; also one whose start failed."""
-    for emitter in observer.emitters:
-        _forget_folders(emitter)
-    observer.stop()
-    if observer.is_alive():
-        observer.join()
+    inotify.probe()
 
 
 def _forget_folders(emitter: EventEmitter) -> None:

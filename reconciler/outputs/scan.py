@@ -1,4 +1,4 @@
-"""What lies in an output directory: the listing that is the truth when events are only hints."""
+"""What counts as an output, and how the file system describes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from comfy_node.contract import MANIFEST_DIR
 from reconciler.errors import OutputError
-from reconciler.outputs.mounts import identify, unusable
+from reconciler.outputs.mounts import unusable
 
 #: Suffixes of what moves, gif included; lower case.
 VIDEO_SUFFIXES = frozenset(
@@ -73,50 +73,6 @@ def visible(folder: str) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def scan(root: Path, *, newer_than: float = 0.0) -> Scan:
-    """List the media files below `root` that were changed at or after `newer_than` (seconds since
-    the epoch, by the clock of the file system: leave a margin on network storage).
-
-    What vanishes meanwhile is left out; folders and files that cannot be read become problems.
-    Raises `OutputError` where the root itself cannot be listed or is replaced meanwhile.
-    """
-    marker = identify(root)
-    files: list[FileFact] = []
-    problems: list[str] = []
-    folders = [os.fspath(root)]
-    while folders:
-        folder = folders.pop()
-        try:
-            for entry in visible(folder):
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    files.extend(_facts_of(entry, newer_than, problems))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            if folder == os.fspath(root):
-                raise OutputError(unusable(root, error)) from error
-            problems.append(unusable(folder, error))
-    if identify(root) != marker:
-        raise OutputError(replaced(root))
-    return Scan(tuple(files), _bounded(problems), marker)
-
-
-def _facts_of(
-    entry: os.DirEntry[str], newer_than: float, problems: list[str]
-) -> Iterator[FileFact]:
-    try:
-        status = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        problems.append(unusable(entry.path, error))
-        return
-    if status.st_mtime >= newer_than:
-        yield _fact(Path(entry.path), status)
-
-
 def look_at(path: Path) -> FileFact | None:
     """One file as it is now: a cheap look (one system call) at whether it grows.
 
@@ -129,7 +85,7 @@ def look_at(path: Path) -> FileFact | None:
         return None
     except OSError as error:
         raise OutputError(unusable(path, error)) from error
-    return _fact(path, status) if stat.S_ISREG(status.st_mode) else None
+    return fact_of(path, status) if stat.S_ISREG(status.st_mode) else None
 
 
 def replaced(root: Path) -> str:
@@ -140,11 +96,13 @@ def replaced(root: Path) -> str:
     )
 
 
-def _fact(path: Path, status: os.stat_result) -> FileFact:
+def fact_of(path: Path, status: os.stat_result) -> FileFact:
+    """What the file system says of it."""
     return FileFact(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-def _bounded(problems: list[str]) -> tuple[str, ...]:
+def bounded(problems: list[str]) -> tuple[str, ...]:
+    """The first of them, and how many more there are."""
     more = len(problems) - _PROBLEMS_SHOWN
     if more <= 0:
         return tuple(problems)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from watchdog.observers.api import BaseObserver
-
 from reconciler.errors import OutputError
 from reconciler.outputs import observers
+from reconciler.outputs.change import Change
 from reconciler.outputs.mounts import identify, unusable
-from reconciler.outputs.observers import Change
+from reconciler.outputs.observers import Inotify
+from reconciler.outputs.polling import Poller
 from reconciler.outputs.scan import replaced
 
 __all__ = ["Change", "OutputWatch"]
@@ -24,6 +24,9 @@ __all__ = ["Change", "OutputWatch"]
 _PATIENCE_S = 3.0
 #: A look after the storage that takes longer hangs (a network share whose server is gone).
 _HUNG_S = 15.0
+_OVERFLOWED = "the kernel's queue of file events overflowed: some were lost"
+
+Observer = Inotify | Poller
 
 
 class OutputWatch:
@@ -59,17 +62,18 @@ class OutputWatch:
         self.kind: Literal["inotify", "polling"] = "inotify"
         #: Why it polls, in words; None with inotify.
         self.why: str | None = None
-        self._observer: BaseObserver | None = None
+        self._observer: Observer | None = None
         self._handler = observers.Handler(root, "", on_change)
         self._marker = ""
         self._said: str | None = None
+        self._overflowed = threading.Event()
         self._looked_s = 0.0
         self._first_look = threading.Event()
         self._late = False
         self._stopping = threading.Event()
         # It alone opens and closes the observer, so that storage that hangs holds up nobody else.
         self._thread = threading.Thread(target=self._run, name="output-watch", daemon=True)
-        self._ear = observers.OverflowEar(self._overflowed)
+        self._ear = observers.OverflowEar(self._overflowed.set)
 
     @property
     def healthy(self) -> bool:
@@ -112,7 +116,8 @@ class OutputWatch:
             if trouble is None:
                 return
             self._close()
-            self._say(trouble)
+            if trouble != _OVERFLOWED:
+                self._say(trouble)
         try:
             self._open()
         except OutputError as error:
@@ -122,7 +127,7 @@ class OutputWatch:
             self._close()
             self._say(unusable(self._root, error))
 
-    def _trouble(self, observer: BaseObserver) -> str | None:
+    def _trouble(self, observer: Observer) -> str | None:
         try:
             if identify(self._root) != self._marker:
                 return replaced(self._root)
@@ -133,11 +138,17 @@ class OutputWatch:
             return str(error)
         except OSError as error:
             return f"new folders below {os.fspath(self._root)!r} cannot be watched: {error}"
-        if observers.is_alive(observer):
+        if self._overflowed.is_set():
+            return _OVERFLOWED
+        if observer.is_alive():
             return None
         return f"the watch on {os.fspath(self._root)!r} ended; it is begun anew"
 
     def _open(self) -> None:
+        # watchdog mends its watches after an overflow, and says when it begins: what happens until
+        # it is done would be missed by a listing that begins then. Anew is as quick, and clear.
+        overflowed = self._overflowed.is_set()
+        self._overflowed.clear()
         self._marker = identify(self._root)
         real = os.path.realpath(self._root)
         self._handler = observers.Handler(self._root, real, self._on_change)
@@ -145,36 +156,41 @@ class OutputWatch:
         self._observer = self._start_inotify(real) if chosen is None else None
         self.kind = "polling" if self._observer is None else "inotify"
         if self._observer is None:
-            self._observer = observers.start_polling(real, self._handler, self._poll_interval_s)
+            self._observer = self._start_polling()
         if identify(self._root) != self._marker:
             raise OutputError(replaced(self._root))
-        if self._said is not None or self._late or self.why != chosen:
-            because = f": {self.why}" if self.why else ""
+        reasons = [each for each in (_OVERFLOWED * overflowed, self.why) if each]
+        if self._said is not None or self._late or overflowed or self.why != chosen:
+            because = "".join(f": {each}" for each in reasons)
             self._on_lost(f"{os.fspath(self._root)!r} is watched by {self.kind} now{because}")
         self._said = None
         self._late = False
 
-    def _start_inotify(self, real: str) -> BaseObserver | None:
+    def _start_inotify(self, real: str) -> Inotify | None:
         """None where a limit of the kernel forbids it; `why` names it."""
         try:
-            return observers.start_inotify(real, self._handler)
+            inotify = Inotify(real, self._handler)
+            inotify.start()
         except OSError as error:
             limit = observers.LIMITS.get(error.errno or 0)
             if limit is None:
                 raise
             self.why = f"the kernel's limit {limit} is reached; raise it with sysctl"
             return None
+        return inotify
+
+    def _start_polling(self) -> Poller:
+        poller = Poller(self._root, self._on_change, self._poll_interval_s)
+        poller.start()
+        return poller
 
     def _close(self) -> None:
         observer, self._observer = self._observer, None
         if observer is not None:
-            observers.close(observer)
+            observer.close()
 
     def _say(self, words: str) -> None:
         """Tell once, not at every look."""
         if words != self._said:
             self._said = words
             self._on_lost(words)
-
-    def _overflowed(self) -> None:
-        self._on_lost("the kernel's queue of file events overflowed: some were lost")

@@ -50,6 +50,11 @@ class Arrivals:
             self._open[path] = None
         self._look(path, time.monotonic())
 
+    def lose_track(self) -> None:
+        """Events may have been lost: a close, too. Files that are open must be quiet to settle."""
+        self._waiting |= {path: fact for path, fact in self._open.items() if fact is not None}
+        self._open, self._listed = {}, {}
+
     def note_scan(self, scan: Scan) -> None:
         """A listing found these files."""
         now_s = time.monotonic()

@@ -11,7 +11,7 @@ import pytest
 from reconciler.cli.check.listing import Listing
 from reconciler.cli.check.watching import Folders, require_folders
 from reconciler.errors import OutputError
-from reconciler.outputs.observers import Change
+from reconciler.outputs.change import Change
 
 SETTLE_S, RESCAN_S = 1.0, 60.0
 

@@ -10,10 +10,16 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import OutputError
+from reconciler.outputs import folders
 from reconciler.outputs import scan as scan_module
-from reconciler.outputs.scan import is_wanted, look_at, scan
+from reconciler.outputs.rescans import Rescans
+from reconciler.outputs.scan import Scan, is_wanted, look_at
 
 Visible = Callable[[str], Iterator["os.DirEntry[str]"]]
+
+
+def scan(root: Path, newer_than: float = 0.0) -> Scan:
+    return Rescans(root).scan(newer_than)
 
 
 def names(root: Path, **options: float) -> set[str]:
@@ -116,7 +122,7 @@ def test_a_missing_root_is_an_error(tmp_path: Path) -> None:
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, OSError], None]:
     """Let the listing of one folder fail; root's powers know no unreadable folder."""
-    real: Visible = scan_module.visible
+    real: Visible = folders.visible
 
     def break_folder(folder: Path, error: OSError) -> None:
         def listing(name: str) -> Iterator[os.DirEntry[str]]:
@@ -124,7 +130,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, OSError], None]:
                 raise error
             return real(name)
 
-        monkeypatch.setattr(scan_module, "visible", listing)
+        monkeypatch.setattr(folders, "visible", listing)
 
     return break_folder
 
@@ -153,14 +159,14 @@ def test_a_root_that_cannot_be_listed_is_an_error(
 def test_many_problems_are_summed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(25):
         (tmp_path / f"{number}").mkdir()
-    real = scan_module.visible
+    real = folders.visible
 
     def listing(name: str) -> Iterator[os.DirEntry[str]]:
         if name != os.fspath(tmp_path):
             raise PermissionError(errno.EACCES, "Permission denied")
         return real(name)
 
-    monkeypatch.setattr(scan_module, "visible", listing)
+    monkeypatch.setattr(folders, "visible", listing)
     problems = scan(tmp_path).problems
     assert len(problems) == 21
     assert problems[-1] == "and 5 more that cannot be read"
@@ -183,14 +189,14 @@ def test_files_that_vanish_are_skipped_and_broken_ones_are_problems(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path / "whole.png")
-    real = scan_module.visible
+    real = folders.visible
 
     def listing(name: str) -> Iterator[object]:
         yield Entry(tmp_path / "gone.png", FileNotFoundError(errno.ENOENT, "No such file"))
         yield Entry(tmp_path / "broken.png", OSError(errno.EIO, "Input/output error"))
         yield from real(name)
 
-    monkeypatch.setattr(scan_module, "visible", listing)
+    monkeypatch.setattr(folders, "visible", listing)
     found = scan(tmp_path)
     assert [fact.path.name for fact in found.files] == ["whole.png"]
     (problem,) = found.problems
@@ -214,14 +220,14 @@ def test_a_listing_during_which_the_storage_changes_proves_nothing(
     """Unmounted in the middle, it would be a list of files that are all gone."""
     root = tmp_path / "root"
     put(root / "a.png")
-    real = scan_module.visible
+    real = folders.visible
 
     def listing(name: str) -> Iterator[os.DirEntry[str]]:
         root.rename(tmp_path / "away")
         root.mkdir()
         return real(name)
 
-    monkeypatch.setattr(scan_module, "visible", listing)
+    monkeypatch.setattr(folders, "visible", listing)
     with pytest.raises(OutputError, match="another directory than before"):
         scan(root)
 

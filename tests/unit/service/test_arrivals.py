@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.outputs.scan import scan
+from reconciler.outputs.rescans import Rescans
 from reconciler.service import arrivals as module
 from reconciler.service.arrivals import Arrivals
 
@@ -105,10 +105,10 @@ def test_a_close_that_was_lost_is_made_good_by_two_listings(
     arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
 ) -> None:
     arrivals.note(write(tmp_path / "a.mp4", "x"), closed=False, close_will_come=True)
-    arrivals.note_scan(scan(tmp_path))
+    arrivals.note_scan(Rescans(tmp_path).scan())
     arrivals.tick()
     assert book.asked == []
-    arrivals.note_scan(scan(tmp_path))
+    arrivals.note_scan(Rescans(tmp_path).scan())
     clock.now += 1.0
     arrivals.tick()
     assert book.asked == ["a.mp4"]

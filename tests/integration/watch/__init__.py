@@ -1,0 +1,1 @@
+"""The watch on real inotify and by real polling."""
