@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -95,8 +96,9 @@ class ComfyClient:
         ended = []
         for key, entry in answer.items():
             prompt_id = text(key, MAX_ID_CHARS)
-            if prompt_id and isinstance(entry, dict):
-                ended.append(ended_prompt(prompt_id, entry))
+            with suppress(Misshapen):
+                if prompt_id:
+                    ended.append(ended_prompt(prompt_id, entry))
         return tuple(ended)
 
     def interrupt(self, prompt_id: str) -> None:

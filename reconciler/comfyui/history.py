@@ -18,6 +18,8 @@ _MAX_NAME_CHARS = 200
 _MAX_PATH_CHARS = 4096
 #: Nobody means more frames.
 MAX_FRAMES = 10**9
+#: What an entry consists of, in every version.
+_PARTS = ("prompt", "outputs", "status")
 _SILENT = "ComfyUI's history does not say how this prompt ended"
 
 _MEMORY_TYPES = re.compile(r"(^|\.)(\w*OutOfMemory\w*|_?(Array)?MemoryError)$")
@@ -31,9 +33,14 @@ _MEMORY_WORDS = re.compile(
 
 
 def ended_prompt(prompt_id: str, entry: object) -> EndedPrompt:
-    """The entry of one prompt, whatever it lacks. Raises `Misshapen` if it is no object at all."""
+    """The entry of one prompt, whatever is odd about it.
+
+    Raises `Misshapen` where it lacks what every version has: another shape may hide a success.
+    """
     if not isinstance(entry, dict):
         raise Misshapen("the entry is no object")
+    if missing := [key for key in _PARTS if key not in entry]:
+        raise Misshapen(f"the entry has no {' and no '.join(map(repr, missing))}")
     said = _messages(entry)
     expected = _output_nodes(entry)
     cached = {node for node in items(said.get("execution_cached", {}).get("nodes")) if _is_id(node)}

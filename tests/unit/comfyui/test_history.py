@@ -144,6 +144,13 @@ def test_an_entry_without_status_is_a_success_only_if_every_saver_listed(status:
         assert told.ending.message is not None and "does not say" in told.ending.message
 
 
+@pytest.mark.parametrize("part", ["prompt", "outputs", "status"])
+def test_an_entry_of_another_shape_says_nothing(part: str) -> None:
+    other = {key: value for key, value in entry("done", {}).items() if key != part}
+    with pytest.raises(Misshapen, match=f"no '{part}'"):
+        ended_prompt("p", {**other, "state": "done"})
+
+
 @pytest.mark.parametrize(
     ("messages", "status_str", "kind"),
     [
@@ -276,7 +283,7 @@ def test_any_json_gives_a_value_or_misshapen(odd: object) -> None:
     try:
         told = ended_prompt("p", odd)
     except Misshapen:
-        assert not isinstance(odd, dict)
+        assert not isinstance(odd, dict) or not {"prompt", "outputs", "status"} <= odd.keys()
         return
     assert told.prompt.prompt_id == "p"
     told.ending.kind.value.encode()
