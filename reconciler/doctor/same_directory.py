@@ -27,7 +27,7 @@ from reconciler.errors import OutsideOutput, ServerError
 from reconciler.outputs.paths import resolve_inside
 from reconciler.outputs.scan import look_at
 from reconciler.outputs.text import printable, shown_path
-from reconciler.service.wiring import client_of
+from reconciler.service.attending import client_of
 from reconciler.settings import ServerSettings, Settings
 
 #: How far the clocks of ComfyUI's host and of the storage may be apart, in seconds.

@@ -20,7 +20,7 @@ from reconciler.comfyui.values import ServerInfo
 from reconciler.doctor.finding import Finding, failed, ok, warning
 from reconciler.doctor.pack import check_pack
 from reconciler.errors import ServerAnswer, ServerError, ServerRefused, ServerTimeout
-from reconciler.service.wiring import address_of, client_of
+from reconciler.service.attending import address_of, client_of
 from reconciler.settings import ComfySettings, ServerSettings, Settings
 
 #: Older versions were never tried.

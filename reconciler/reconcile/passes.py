@@ -98,7 +98,7 @@ class Reconciler:
         report = PassReport(oldest_open=_oldest_open(records))
         estimator = Estimator(records, gatherer.servers, gatherer.live, self.clock, self.policy)
         doubtful: list[JobRecord] = []
-        for record in records:
+        for record in filter(gatherer.remit.judges, records):
             with gatherer.troubles.apart(record.job.id):
                 decision = self._decide(record)
                 if decision.needs_second_look:
@@ -119,7 +119,7 @@ class Reconciler:
         did anything."""
         late_s = self.late_s if late else 0.0
         records = self.store.jobs.open_jobs(late_s=late_s)
-        news = [self._followed(record) for record in records]
+        news = [self._followed(record) for record in records if self.gatherer.remit.judges(record)]
         if any(news):
             records = self.store.jobs.open_jobs(late_s=late_s)
         return [record for record in records if record.is_followed], any(news)
@@ -249,7 +249,7 @@ class Reconciler:
         """Tells the server to give up a stalled prompt. A node that hangs may ignore it."""
         prompt = next(p for p in record.prompts if p.prompt_id == prompt_id)
         server = self.gatherer.servers.get(prompt.server or "")
-        if server is None:
+        if server is None or not server.trusted():
             return
         prompt.interrupted_by_us = True
         self.store.jobs.save_prompts([prompt])

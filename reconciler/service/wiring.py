@@ -26,7 +26,7 @@ from reconciler.store.agents import AgentStore, Identity
 from reconciler.store.connection import Connection
 from reconciler.store.embedded import ensure_running
 from reconciler.store.leases import LeaseStore
-from reconciler.store.schema import newest_revision
+from reconciler.store.revision import newest_revision
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field, SecretStr, field_serializer, field_validator
 
+from reconciler.core.lease import LeaseTerms
 from reconciler.core.naming import MAX_PATTERNS, refused_pattern
 from reconciler.settings.fields import (
     Bytes,
@@ -81,6 +82,11 @@ class AgentSettings(Section):
     name: Annotated[str, AfterValidator(short_line)] | None = None
     #: Within this time somebody else goes on with the servers of an agent that died or froze.
     takeover_s: Seconds = 30.0
+
+    @property
+    def terms(self) -> LeaseTerms:
+        """The times of leases that follow from it."""
+        return LeaseTerms(self.takeover_s)
 
 
 class ReconcileSettings(Section):

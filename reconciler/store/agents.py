@@ -105,6 +105,10 @@ class AgentStore:
             cursor.execute(query("agents"))
             return [AgentRecord(**row) for row in cursor.fetchall()]
 
+    def close(self) -> None:
+        """Closes the connection, and with it the session whose lock says that we live."""
+        self._connection.close()
+
     def _lock_session(self, cursor: Cursor, key: int) -> bool:
         """True where this session holds the lock. Through a pooler none would stay ours."""
         if self._locked_on is cursor.connection:

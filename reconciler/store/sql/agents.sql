@@ -37,6 +37,9 @@ select pg_try_advisory_lock(%(lock_key)s) as locked
 -- The one of our own tables, as it is now.
 select version_num as revision from reconciler.migrations
 
+-- name: has_revision
+select to_regclass('reconciler.migrations') is not null as there
+
 -- name: has_agents
 select to_regclass('reconciler.agents') is not null as there
 
