@@ -25,6 +25,9 @@ def status(
     job: SomeJob = None,
     *,
     json_: options.Json = False,
+    agents: Annotated[
+        bool, typer.Option("--agents", help="Show who reconciles which server.")
+    ] = False,
     all_: Annotated[
         bool, typer.Option("--all", help=f"All jobs, not only the first {SHOWN_JOBS}.")
     ] = False,
@@ -33,12 +36,15 @@ def status(
     config: options.Config = None,
     log_level: options.Log = None,
 ) -> None:
-    """Show the jobs, open ones first, then the newest; or all that is known of one."""
+    """Show the jobs, open ones first, then the newest; or all that is known of one; or who
+    reconciles which server."""
     settings = options.load_settings(config, log_level, database=database, data_dir=data_dir)
     from reconciler.cli.reading import reading
 
     with reading(settings) as store:
-        if job is not None:
+        if agents:
+            _agents(store, settings, as_json=json_)
+        elif job is not None:
             _one(store, job, as_json=json_)
         elif json_:
             _all_as_json(store, settings, None if all_ else SHOWN_JOBS)
@@ -77,10 +83,22 @@ def servers_of(store: Store, settings: Settings) -> list[ServerRecord]:
     return [server for server in store.servers.all() if not names or server.name in names]
 
 
+def _agents(store: Store, settings: Settings, *, as_json: bool) -> None:
+    from reconciler.cli import agents, terminal
+
+    known = agents.read(store.connection, store.jobs.now(), settings.agent.takeover_s)
+    if as_json:
+        terminal.raw(json.dumps(agents.as_json(known), indent=2))
+    elif known.agents:
+        terminal.say(agents.table(known))
+    else:
+        terminal.remark("No agent is there: start one with `reconciler run`.")
+
+
 def _all(store: Store, settings: Settings, limit: int | None) -> None:
     from rich.text import Text
 
-    from reconciler.cli import terminal
+    from reconciler.cli import agents, terminal
     from reconciler.cli.next_step import nobody_looks
     from reconciler.cli.table import jobs_table
     from reconciler.cli.words import server_trouble
@@ -89,6 +107,9 @@ def _all(store: Store, settings: Settings, limit: int | None) -> None:
     troubles = [words for server in servers if (words := server_trouble(server, now))]
     if idle := nobody_looks(servers, settings, now):
         troubles.append(idle)
+    else:
+        known = agents.read(store.connection, now, settings.agent.takeover_s)
+        troubles += known.unattended(server.name for server in servers)
     for trouble in troubles:
         terminal.say(Text(trouble, "yellow"))
     jobs = store.views.listing(limit)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from reconciler.reconcile.passes import PassReport
+    from reconciler.service.tenure import Tenure
     from reconciler.service.wiring import Parts
     from reconciler.settings import Settings
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MOST_PASSES = 20
 #: How long to wait for news of an inspection before looking at the books again, in seconds.
 NEWS_S = 0.5
+#: Exit code where others reconcile all the servers: nothing was looked at.
+NOT_OURS = 1
 
 
 @dataclass(slots=True)
@@ -75,7 +78,7 @@ def once(
     """Look once, set right what is wrong, and say what was found and done.
 
     It waits for the inspection of files, but not for time to pass: what only time can show is
-    for the next look, or for the service.
+    for the next look, or for the service. Servers that a running service reconciles are left to it.
     """
     settings = options.load_settings(
         config,
@@ -89,23 +92,54 @@ def once(
     )
     with ExitStack() as stack:
         answered = Event()
-        parts = _build(settings, stack, answered)
+        parts, tenure = _build(settings, stack, answered)
+        _take_leases(parts, tenure)
         _look_once(parts, answered, job)
 
 
-def _build(settings: Settings, stack: ExitStack, answered: Event) -> Parts:
+def _build(settings: Settings, stack: ExitStack, answered: Event) -> tuple[Parts, Tenure]:
     from reconciler.cli.embedded import let_go
-    from reconciler.service.wiring import build, connect, require_servers
+    from reconciler.service.schema_wait import require_same_schema
+    from reconciler.service.wiring import build, connect, require_servers, tenure_of
     from reconciler.store.embedded import url_if_running
 
     require_servers(settings)
     if settings.database.dsn is None and url_if_running(settings.data_dir) is None:
         stack.callback(let_go, settings.data_dir)
+    require_same_schema(settings)
     store = connect(settings)
     stack.callback(store.connection.close)
-    parts = build(settings, store, lambda path: answered.set())
+    tenure = tenure_of(settings, store)
+    parts = build(settings, store, tenure, lambda path: answered.set())
+    tenure.start()
+    stack.callback(tenure.stop)  # after the parts are closed: what is stored, is under lease
     stack.callback(parts.close)
-    return parts
+    return parts, tenure
+
+
+def _take_leases(parts: Parts, tenure: Tenure) -> None:
+    """Takes the servers that nobody reconciles, and says who reconciles the others. Ends the
+    command where none is left."""
+    from reconciler.cli import terminal
+    from reconciler.cli.agents import who_reconciles
+    from reconciler.core.lease import UNKNOWN
+    from reconciler.store.leases import all_leases
+
+    held = tenure.held()
+    ours = {lease.server for lease in held}
+    others = [server.name for server in parts.settings.servers if server.name not in ours]
+    for words in who_reconciles(parts.store.connection, others):
+        terminal.remark(words)
+    if not ours - {UNKNOWN}:
+        terminal.remark("Nothing was looked at, and nothing written.")
+        raise typer.Exit(NOT_OURS)
+    for lease in sorted(held, key=str):
+        if lease.server != UNKNOWN:
+            parts.attended.begin(lease)
+    parts.reconciler.gatherer.remit.take(
+        all_leases(parts.store.connection), ours, unknown=UNKNOWN in ours, now=parts.clock.now()
+    )
+    parts.store.connection.guard = tenure.guard(held)
 
 
 def _look_once(parts: Parts, answered: Event, job: str | None) -> None:

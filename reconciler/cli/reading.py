@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import typer
 
 from reconciler.cli.terminal import warn
-from reconciler.errors import DatabaseError
+from reconciler.errors import DatabaseError, SchemaMismatch
 from reconciler.settings import Settings
 from reconciler.store import Store, open_store
 from reconciler.store.embedded import url_if_running
+from reconciler.store.revision import found_revision, known_revisions, newest_revision
 from reconciler.store.views import JobView
 
 NO_SUCH_JOB = 2
@@ -34,9 +35,27 @@ def reading(settings: Settings) -> Iterator[Store]:
     )
     try:
         store.views.require_prepared()
+        _require_same_schema(store)
         yield store
     finally:
         store.connection.close()
+
+
+def _require_same_schema(store: Store) -> None:
+    """Raises SchemaMismatch where our own tables are of another version than this command."""
+    found, ours = found_revision(store.connection), newest_revision()
+    if found == ours:
+        return
+    newer = found not in known_revisions()
+    raise SchemaMismatch(
+        f"the database is at revision {found}, and this version of the reconciler works with {ours}."
+        + (
+            " What to do: upgrade the reconciler on this host"
+            if newer
+            else " What to do: restart the service (`reconciler run`) with this version, which"
+            " brings the database there"
+        )
+    )
 
 
 def running_url(settings: Settings) -> str:

@@ -45,8 +45,11 @@ def run(
 
 
 def _serve(settings: Settings, signals: StopSignals) -> None:
+    import threading
+
     import structlog
 
+    from reconciler.service.schema_wait import wait_for_schema
     from reconciler.service.service import Service
     from reconciler.service.wiring import connect, require_servers
     from reconciler.settings.postgres import masked_dsn
@@ -58,6 +61,10 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
     with ExitStack() as stack:
         if embedded:
             stack.callback(let_go, settings.data_dir)
+        stopping = threading.Event()
+        signals.then(stopping.set)
+        if not wait_for_schema(settings, stopping):
+            return
         store = connect(settings)
         stack.callback(store.connection.close)
         log.info("database", url=masked_dsn(store.connection.url), embedded=embedded)

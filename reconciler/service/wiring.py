@@ -94,14 +94,15 @@ def tenure_of(
 ) -> Tenure:
     """What keeps this agent's leases, on a connection of its own. Raises DatabaseError."""
     database = settings.database
+    direct_url = database.direct_dsn if database.own_url is None else None
     connection = Connection(
-        database.direct_dsn or store.connection.url,
+        direct_url or store.connection.url,
         connect_timeout_s=database.connect_timeout_s,
         statement_timeout_s=min(database.statement_timeout_s, settings.agent.terms.lease_s),
         idle_timeout_s=settings.agent.terms.idle_s,
         own_schema=store.connection.own_schema,
     )
-    agents = AgentStore(connection, is_direct=database.direct_dsn is not None)
+    agents = AgentStore(connection, is_direct=direct_url is not None)
     agent = Identity(
         settings.agent.name or socket.gethostname(),
         newest_revision(),

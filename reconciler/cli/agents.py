@@ -1,0 +1,154 @@
+"""The agents as people see them: who is there, who reconciles what, and what each waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler.cli.terminal import safe
+from reconciler.cli.words import duration, iso
+from reconciler.core.lease import UNKNOWN
+from reconciler.store.agents import AgentRecord, AgentStore
+from reconciler.store.leases import LeaseRecord, all_leases
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from reconciler.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """All agents and leases; `now` by the database's clock."""
+
+    agents: Sequence[AgentRecord]
+    leases: Sequence[LeaseRecord]
+    now: float
+    takeover_s: float
+
+    def held_by(self, agent: AgentRecord) -> list[LeaseRecord]:
+        """Its leases, as long as they have not expired."""
+        return [lease for lease in self.leases if lease.agent == agent.id and lease.live]
+
+    def is_alive(self, agent: AgentRecord) -> bool:
+        """It has been heard within the time after which others take its servers."""
+        return self.now - agent.heartbeat_at < self.takeover_s
+
+    def holder(self, server: str) -> AgentRecord | None:
+        """Who reconciles a server."""
+        lease = next((one for one in self.leases if one.server == server and one.live), None)
+        holder = None if lease is None else lease.agent
+        return next((agent for agent in self.agents if agent.id == holder), None)
+
+    def state(self, agent: AgentRecord) -> str:
+        """What it does, in a few words."""
+        if not self.is_alive(agent):
+            return f"not heard for {duration(self.now - agent.heartbeat_at)}"
+        if agent.waiting is not None:
+            return "waits"
+        return "reconciles" if self.held_by(agent) else "stands by"
+
+    def unattended(self, names: Iterable[str]) -> list[str]:
+        """Words about each of these servers that nobody reconciles now."""
+        return [
+            f"nobody reconciles {safe(name)}: its jobs stay as they are until an agent does"
+            for name in names
+            if self.holder(name) is None
+        ]
+
+
+def read(connection: Connection, now: float, takeover_s: float) -> Agents:
+    """How the agents and leases stand. Raises DatabaseError."""
+    return Agents(AgentStore(connection).all(), all_leases(connection), now, takeover_s)
+
+
+def who_reconciles(connection: Connection, servers: Sequence[str]) -> Iterator[str]:
+    """Words about who reconciles each of these servers, and when that agent was heard last."""
+    if not servers:
+        return
+    with connection.transaction() as cursor:
+        cursor.execute("select extract(epoch from clock_timestamp())::float8 as now")
+        row = cursor.fetchone()
+    known = read(connection, 0.0 if row is None else float(row["now"]), 0.0)
+    for server in servers:
+        agent = known.holder(server)
+        if agent is None:
+            yield f"{safe(server)} is reconciled by another agent."
+            continue
+        heard = duration(known.now - agent.heartbeat_at)
+        yield (
+            f"{safe(server)} is reconciled by {safe(agent.name)} on {safe(agent.host)}"
+            f" (pid {agent.pid}), heard {heard} ago: it is left to it."
+        )
+
+
+def table(known: Agents) -> RenderableType:
+    """A line for each agent, what it waits for below it, and then the servers that are nobody's."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("agent", "host", "pid", "version", "schema", "heard", "servers (epoch)"):
+        shown.add_column(name, overflow="fold", justify="right" if name == "pid" else "left")
+    for agent in known.agents:
+        style = "" if known.is_alive(agent) else "red"
+        shown.add_row(
+            Text(safe(agent.name, 20), style),
+            safe(agent.host, 20),
+            str(agent.pid),
+            safe(agent.version, 12),
+            safe(agent.revision, 8),
+            Text(f"{duration(max(known.now - agent.heartbeat_at, 0.0))} ago", style),
+            _servers(known, agent),
+        )
+    waiting = [
+        Text(f"{safe(agent.name)} waits: {safe(agent.waiting)}", "yellow")
+        for agent in known.agents
+        if agent.waiting is not None and known.is_alive(agent)
+    ]
+    names = [lease.server for lease in known.leases if lease.server != UNKNOWN]
+    troubles = [Text(words, "yellow") for words in known.unattended(names)]
+    return Group(shown, *waiting, *troubles)
+
+
+def _servers(known: Agents, agent: AgentRecord) -> str:
+    held = [f"{_called(lease.server)} ({lease.epoch})" for lease in known.held_by(agent)]
+    return ", ".join(held) or known.state(agent)
+
+
+def _called(server: str) -> str:
+    return "unknown server" if server == UNKNOWN else safe(server, 30)
+
+
+def as_json(known: Agents) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [
+        {
+            "id": agent.id,
+            "name": agent.name,
+            "host": agent.host,
+            "pid": agent.pid,
+            "version": agent.version,
+            "schema": agent.revision,
+            "started_at": iso(agent.started_at),
+            "heartbeat_at": iso(agent.heartbeat_at),
+            "heartbeat_age_s": round(known.now - agent.heartbeat_at, 1),
+            "alive": known.is_alive(agent),
+            "state": known.state(agent),
+            "waiting": agent.waiting,
+            "servers": list(agent.servers),
+            "leases": [
+                {
+                    "server": lease.server,
+                    "epoch": lease.epoch,
+                    "acquired_at": iso(lease.acquired_at),
+                    "renewed_at": iso(lease.renewed_at),
+                    "looked_at": iso(lease.looked_at),
+                }
+                for lease in known.held_by(agent)
+            ],
+        }
+        for agent in known.agents
+    ]
