@@ -48,7 +48,7 @@ def _require_same_schema(store: Store) -> None:
         return
     newer = found not in known_revisions()
     raise SchemaMismatch(
-        f"the database is at revision {found}, and this version of the reconciler works with {ours}."
+        f"the database is at revision {found}, and this version of the reconciler knows {ours}."
         + (
             " What to do: upgrade the reconciler on this host"
             if newer
