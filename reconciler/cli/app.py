@@ -10,6 +10,7 @@ import typer
 
 from reconciler import __version__
 from reconciler.cli import (
+    adopt,
     check,
     complaints,
     config,
@@ -90,6 +91,12 @@ _add(
     check.check,
     "Inspect output files: are they whole?",
     "0 none unsound, 1 one is, 2 one cannot be read, or none is there, 3 settings wrong",
+)
+_add(
+    app,
+    adopt.adopt,
+    "Recognise a jobs table that is there.",
+    "0 written, or nothing to do, 1 not written, 3 a problem, or no table, or as above",
 )
 _add(config_commands, config.show, "Show every setting.", "0 shown, 3 settings wrong")
 _add(config_commands, config.check, "Check the settings.", "0 right, 3 wrong")

@@ -1,0 +1,93 @@
+"""Looks at a database: its tables, their rows, and a proposal for each that may be the one."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.adopt.candidates import ranked, worth_sampling
+from reconciler.adopt.facts import Database
+from reconciler.adopt.looking import looking
+from reconciler.adopt.proposal import Given, Proposal
+from reconciler.adopt.reading import read_database, read_names, read_tables
+from reconciler.adopt.recognise import recognise, status_columns
+from reconciler.adopt.sampling import sampled
+from reconciler.core.jobs import Status
+from reconciler.errors import TableError
+from reconciler.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look at a database found."""
+
+    database: Database
+    #: The one to adopt; None where none is, or several are as good.
+    best: Proposal | None
+    #: All that were looked at, the best first.
+    proposals: tuple[Proposal, ...]
+
+
+def find(url: str, settings: Settings, table: str | None) -> Found:
+    """Looks at `table`, or at every table that may hold jobs. Changes nothing.
+
+    Raises DatabaseError, and TableError where there is no table of that name.
+    """
+    given = given_by(settings)
+    wait_s = settings.database.connect_timeout_s
+    with looking(url, connect_timeout_s=wait_s) as look:
+        database = read_database(look)
+        name = table or _named(settings)
+        named = None if name is None else tuple(name.split("."))
+        tables = read_tables(look, own_schema=given.own_schema, name=named)
+        if not tables and table is not None:
+            close = difflib.get_close_matches(table, read_names(look), n=3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise TableError(f"there is no table {table!r} that user {database.role} sees{hint}")
+        if not tables and name is not None:
+            name, tables = None, read_tables(look, own_schema=given.own_schema)
+        chosen = tables[:1] if name else worth_sampling(tables)
+        looked = [sampled(look, t, [c.name for c in status_columns(t)]) for t in chosen]
+    proposals = ranked([recognise(database, each, given) for each in looked])
+    best = proposals.proposals[0] if name and proposals.proposals else proposals.best
+    return Found(database, best, proposals.proposals)
+
+
+def answered(found: Found, settings: Settings, answers: Mapping[str, Status]) -> Found:
+    """The same, now that somebody said what words mean."""
+    assert found.best is not None
+    given = dataclasses.replace(given_by(settings), answers=answers)
+    return dataclasses.replace(found, best=recognise(found.database, found.best.table, given))
+
+
+def _named(settings: Settings) -> str | None:
+    """The table that the settings name explicitly."""
+    database = settings.database
+    return database.jobs_table if "jobs_table" in database.model_fields_set else None
+
+
+def given_by(settings: Settings) -> Given:
+    """What the settings say explicitly, not by default."""
+    jobs, database = settings.jobs, settings.database
+    statuses = jobs.statuses
+    return Given(
+        columns=_explicit(jobs.columns),
+        statuses={Status(name): getattr(statuses, name) for name in statuses.model_fields_set},
+        progress=jobs.progress if "progress" in jobs.model_fields_set else None,
+        timezone=jobs.timezone if "timezone" in jobs.model_fields_set else None,
+        servers=frozenset(server.name for server in settings.servers),
+        own_schema=database.own_schema,
+        own_elsewhere=database.own_url is not None,
+    )
+
+
+def _explicit(columns: Any) -> Mapping[str, Any]:
+    told = {name: getattr(columns, name) for name in columns.model_fields_set}
+    return {
+        name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        for name, value in told.items()
+        if value is not None
+    }

@@ -1,0 +1,118 @@
+"""What we may not do, what it costs, and the statement that would change it. Nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.adopt.columns import column_of
+from reconciler.adopt.facts import Database, Kind, Table, quoted
+from reconciler.adopt.proposal import Choice, Confidence, Given, Note, NoteKind
+from reconciler.adopt.roles import ROLES
+from reconciler.settings.postgres import refused_schema
+
+#: Columns that are written whatever else is known.
+_WRITTEN = {"status", *(role.setting for role in ROLES if role.written)}
+#: Tables of ours, of which a schema must have none of somebody else's.
+_OURS = frozenset(
+    ("agents", "events", "job_state", "leases", "migrations", "outputs", "prompts", "servers")
+)
+
+
+def missing_rights(database: Database, table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
+    """The GRANTs that are missing on the table and its columns."""
+    role = quoted(database.role)
+    if database.standby:
+        text = "this server is a standby: nothing can be written here"
+        yield Note(NoteKind.PROBLEM, text, "give the address of the primary server")
+    if not table.may_use_schema:
+        text = f"user {database.role} may not use schema {table.schema}"
+        yield Note(NoteKind.TODO, text, f"GRANT USAGE ON SCHEMA {quoted(table.schema)} TO {role};")
+    mapped = [
+        (choice.name, column)
+        for choice in choices
+        if choice.setting[:2] == ("jobs", "columns")
+        and (column := table.column(column_of(choice.value) or "")) is not None
+    ]
+    for right, names in (
+        ("SELECT", [c.name for _, c in mapped if not c.may_read]),
+        ("UPDATE", [c.name for name, c in mapped if name in _WRITTEN and not c.may_write]),
+    ):
+        if names:
+            columns = ", ".join(quoted(name) for name in dict.fromkeys(names))
+            text = f"user {database.role} may not {right.lower()} {', '.join(names)}"
+            statement = f"GRANT {right} ({columns}) ON {table.quoted} TO {role};"
+            yield Note(NoteKind.TODO, text, statement)
+
+
+def own_tables(database: Database, given: Given) -> tuple[Choice | None, list[Note]]:
+    """Where our own tables can lie."""
+    if given.own_elsewhere:
+        text = "our own tables lie in another database (database.own_url): a row and its story are"
+        return None, [Note(NoteKind.NOTE, f"{text} two commits, and no SQL can join them")]
+    wanted = given.own_schema
+    if wanted in database.schemas or database.may_create_schema:
+        return None, []
+    lacking = f"user {database.role} may not create the schema {wanted} here"
+    grant = f"GRANT CREATE ON DATABASE {quoted(database.name)} TO {quoted(database.role)};"
+    for schema, names in database.schemas.items():
+        if schema != "public" and not names & _OURS and refused_schema(schema) is None:
+            choice = Choice(
+                ("database", "own_schema"),
+                schema,
+                Confidence.LIKELY,
+                f"{lacking}, but tables in {schema}",
+            )
+            text = (
+                f"our own tables go into schema {schema}, beside what is there; lost is only the"
+                " name. Notifications come on the channel of that name"
+            )
+            return choice, [Note(NoteKind.NOTE, text, f"or: {grant}")]
+    text = (
+        f"{lacking}, nor tables in another: our own tables need a place. In another database"
+        " (adopt --own-url URL; `reconciler db url --start` gives one) a row and its story are two"
+        " commits, and no SQL can join them"
+    )
+    return None, [Note(NoteKind.TODO, text, f"{grant} or set database.own_url")]
+
+
+def surprises(table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
+    """What in the table is worth knowing before anything is written to it."""
+    yield from _of_kind(table)
+    for trigger in table.triggers:
+        text = f"trigger {trigger.name} ({trigger.function}) runs when we update a row, as for you"
+        yield Note(NoteKind.NOTE, text)
+    mapped = {column_of(choice.value) for choice in choices}
+    needed = [
+        c.name
+        for c in table.columns
+        if c.not_null and c.default is None and c.updatable and c.name not in mapped
+    ]
+    if needed:
+        text = f"NOT NULL without a default: {', '.join(needed)}. Harmless: we never insert a row"
+        yield Note(NoteKind.NOTE, text)
+    if table.row_security:
+        yield Note(
+            NoteKind.NOTE,
+            "row-level security is on for this user: rows may be hidden from us, and stay so",
+        )
+    if table.sample.trouble:
+        text = f"only its description counts, no rows could be looked at: {table.sample.trouble}"
+        yield Note(NoteKind.NOTE, text)
+
+
+def _of_kind(table: Table) -> Iterator[Note]:
+    if table.kind in (Kind.MATERIALIZED, Kind.FOREIGN):
+        yield Note(NoteKind.PROBLEM, f"it is a {table.kind}: adopt the table that it comes from")
+    elif table.kind is Kind.VIEW:
+        sources = ", ".join(table.sources) or "another table"
+        if table.updatable:
+            text = f"it is a view of {sources}, and Postgres can update it"
+            yield Note(NoteKind.NOTE, text)
+        elif table.updatable_by_trigger:
+            text = f"it is a view of {sources} that a trigger updates: rows cannot be locked in it"
+            yield Note(NoteKind.PROBLEM, text, f"adopt {sources} itself: --table NAME")
+        else:
+            text = f"it is a view of {sources}, and nothing can be updated in it"
+            yield Note(NoteKind.PROBLEM, text, f"adopt {sources} itself: --table NAME")
+    elif table.kind is Kind.PARTITIONED:
+        yield Note(NoteKind.NOTE, "it is partitioned: all partitions are read and written")

@@ -1,0 +1,80 @@
+"""Which time zone naive times are in: their database cannot say."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from reconciler.adopt.facts import Column, Database, Family, Table
+from reconciler.adopt.proposal import Choice, Confidence
+
+SETTING = ("jobs", "timezone")
+#: Clocks of two machines differ by so much, and rows come in so late.
+SKEW_S, RECENT_S = 120.0, 900.0
+_HOUR_S = 3600.0
+_MAX_OFFSET_S = 14 * _HOUR_S
+_UTC = re.compile(r"at time zone 'utc'|timezone\('utc'", re.IGNORECASE)
+_NOW = re.compile(
+    r"now\(\)|current_timestamp|localtimestamp|transaction_timestamp|clock_timestamp", re.I
+)
+_UTC_NAMES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal")
+
+
+def recognise_timezone(
+    database: Database, table: Table, naive: Sequence[Column], given: str | None
+) -> Choice:
+    """The zone of the columns `naive`, the first of which says when a row was made."""
+    if given is not None:
+        return Choice(SETTING, given, Confidence.GIVEN, "the settings say so")
+    zone, confidence, reason = _zone(database, table, naive)
+    names = ", ".join(column.name for column in naive)
+    return Choice(SETTING, zone, confidence, f"of {names}: {reason}")
+
+
+def _zone(database: Database, table: Table, naive: Sequence[Column]) -> tuple[str, Confidence, str]:
+    defaults = [column.default or "" for column in naive]
+    if any(_UTC.search(default) for default in defaults):
+        return "UTC", Confidence.CERTAIN, "a default says so"
+    made_here = any(_NOW.search(default) for default in defaults)
+    ahead_s = _ahead_s(database, table, naive)
+    zone = "UTC" if database.timezone in _UTC_NAMES else database.timezone
+    if ahead_s is not None and ahead_s > SKEW_S:
+        return _ahead(database, zone, ahead_s, made_here=made_here)
+    recent = ahead_s is not None and abs(ahead_s) <= RECENT_S
+    if made_here:
+        seen = ", and the newest row fits" if recent and zone == "UTC" else ""
+        reason = f"a default of now() takes the session's zone, which is {zone} here{seen}"
+        return zone, Confidence.CERTAIN if seen else Confidence.LIKELY, reason
+    if recent:
+        return "UTC", Confidence.LIKELY, "the newest row is of now, if it is UTC"
+    return "UTC", Confidence.ASSUMED, "the application sets them, and nothing shows in which zone"
+
+
+def _ahead_s(database: Database, table: Table, naive: Sequence[Column]) -> float | None:
+    """How far the newest time lies ahead of now, read as UTC."""
+    newest = [most for c in naive if (most := table.sample.of(c.name).most) is not None]
+    return max(newest) - database.now if newest else None
+
+
+def _ahead(
+    database: Database, zone: str, ahead_s: float, *, made_here: bool
+) -> tuple[str, Confidence, str]:
+    """No row is made in the future: the zone is ahead of UTC by at least so much."""
+    told = f"read as UTC the newest row is {ahead_s / _HOUR_S:.1f} h in the future"
+    if ahead_s <= database.utc_offset_s + SKEW_S:
+        confidence = Confidence.CERTAIN if made_here else Confidence.LIKELY
+        return zone, confidence, f"{told}, and {zone} is the session's zone here"
+    hours = math.ceil((ahead_s - SKEW_S) / _HOUR_S)
+    if ahead_s > _MAX_OFFSET_S + SKEW_S:
+        return "UTC", Confidence.ASSUMED, f"{told}, which no zone explains: is its clock right?"
+    return (
+        f"Etc/GMT-{hours}",
+        Confidence.ASSUMED,
+        f"{told}; a zone that is {hours} h ahead fits, by whatever name",
+    )
+
+
+def naive_columns(columns: Sequence[Column | None]) -> list[Column]:
+    """Those of them that do not say their zone."""
+    return [c for c in columns if c is not None and c.family is Family.NAIVE]
