@@ -20,7 +20,7 @@ from reconciler.comfyui.queue import in_order, listed_jobs, look_of_queue
 from reconciler.comfyui.snapshot import Snapshot, snapshot_of
 from reconciler.comfyui.stats import server_info
 from reconciler.comfyui.transport import NoSuchRoute, Transport
-from reconciler.comfyui.values import EndedPrompt, Look, QueuedPrompt, ServerInfo
+from reconciler.comfyui.values import EndedPrompt, HistoryPage, Look, QueuedPrompt, ServerInfo
 from reconciler.errors import ServerAnswer, ServerRefused
 
 _log = structlog.get_logger(__name__)
@@ -90,16 +90,20 @@ class ComfyClient:
 
     def recent(self, max_items: int) -> tuple[EndedPrompt, ...]:
         """The last prompts that history knows, oldest first; unreadable entries are left out."""
+        return tuple(self.newest(max_items).ended.values())
+
+    def newest(self, max_items: int) -> HistoryPage:
+        """The same by prompt, and whether that is all that history knows."""
         answer = self._http.get("/history", {"max_items": str(max_items)})
         if not isinstance(answer, dict):
             raise self._http.misshapen("GET /history", "it is no object")
-        ended = []
+        ended = {}
         for key, entry in answer.items():
             prompt_id = text(key, MAX_ID_CHARS)
             with suppress(Misshapen):
                 if prompt_id:
-                    ended.append(ended_prompt(prompt_id, entry))
-        return tuple(ended)
+                    ended[prompt_id] = ended_prompt(prompt_id, entry)
+        return HistoryPage(ended, whole=len(ended) == len(answer) < max_items)
 
     def interrupt(self, prompt_id: str) -> None:
         """Interrupt this prompt if it is running, and no other.

@@ -62,6 +62,15 @@ class EndedNote:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """The newest entries of a history."""
+
+    ended: Mapping[str, EndedPrompt]
+    #: They are all that it has, and each could be read: what is not among them is not in it.
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """The queue at one moment: the server read both lists under one lock.
 

@@ -20,6 +20,7 @@ from reconciler.errors import ServerAnswer, ServerError
 from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
+from reconciler.reconcile.histories import Histories
 from reconciler.reconcile.linker import Linker
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.manifest_evidence import ManifestEvidence
@@ -66,13 +67,16 @@ class Gatherer:
     _storage_away_at: dict[str, float] = field(default_factory=dict)
     #: The servers that were asked last, whether or not they answered.
     _looked: frozenset[str] = frozenset()
+    _histories: Histories = field(init=False)
 
     def __post_init__(self) -> None:
         self.linker = Linker(self.store, self.servers, self.manifests, self.troubles, self._ending)
+        self._histories = Histories(self._note_silence)
 
     def look(self, names: Collection[str]) -> None:
         """Looks at these servers, all at once: a slow one delays the pass by its time-out only."""
         self._storage.clear()
+        self._histories.forget()
         self._looked = frozenset(names)
         for server in self.servers.values():
             server.fresh = False
@@ -110,8 +114,11 @@ class Gatherer:
     def place(self, records: Iterable[JobRecord], *, ask_history: bool = True) -> None:
         """Finds every prompt without an ending, and stores what changed. Prompts on others' servers
         are for them to find, also where the job is ours."""
+        judged = list(records)
+        if ask_history:
+            self._prepare_histories(judged)
         changed: list[PromptRecord] = []
-        for record in records:
+        for record in judged:
             changed += [
                 prompt
                 for prompt in record.attempted
@@ -123,6 +130,22 @@ class Gatherer:
             self.files.note_listing(prompt)
         if changed:
             self.store.jobs.save_prompts(changed)
+
+    def _prepare_histories(self, records: list[JobRecord]) -> None:
+        """Many prompts that no queue shows are asked for together."""
+        fresh = {server.name: server for server in self.servers.values() if server.fresh}
+        shown = {prompt.prompt_id for server in fresh.values() for prompt in server.queue}
+        missing: dict[str, list[str]] = {name: [] for name in fresh}
+        for record in records if fresh else ():
+            for prompt in record.attempted:
+                if prompt.ending is not None or prompt.prompt_id in shown:
+                    continue
+                if not self.remit.is_others(prompt.server):
+                    for server in self._candidates(record, prompt):
+                        if server.fresh:
+                            missing[server.name].append(prompt.prompt_id)
+        for name, prompt_ids in missing.items():
+            self._histories.prepare(fresh[name], prompt_ids)
 
     def evidence(self, record: JobRecord) -> Evidence:
         """All that is known about a job now."""
@@ -216,6 +239,8 @@ class Gatherer:
         some were not asked it is where it was.
         """
         asked = [server for server in candidates if server.fresh]
+        if not self._histories.may_ask(asked, prompt.prompt_id):
+            return False
         clean = True
         for server in asked:
             answer = self._ending(server, prompt)
@@ -260,6 +285,8 @@ class Gatherer:
 
     def _ending(self, server: WatchedServer, prompt: PromptRecord) -> EndedPrompt | Place:
         """What the server's history says of a prompt: absent, or unknown for want of an answer."""
+        if (known := self._histories.answer(server, prompt.prompt_id)) is not None:
+            return known
         try:
             return server.client.ending(prompt.prompt_id) or Place.ABSENT
         except ServerAnswer as error:
@@ -269,9 +296,12 @@ class Gatherer:
                 log.warning("history tells nothing usable", job=prompt.job_id, reason=str(error))
             self._puzzling.add(prompt.prompt_id)
         except ServerError as error:
-            self.answered.discard(server.name)
-            server.note_failure(error, self.clock.now())
+            self._note_silence(server, error)
         return Place.UNKNOWN
+
+    def _note_silence(self, server: WatchedServer, error: ServerError) -> None:
+        self.answered.discard(server.name)
+        server.note_failure(error, self.clock.now())
 
     def _end(
         self, record: JobRecord, prompt: PromptRecord, server: WatchedServer, ended: EndedPrompt

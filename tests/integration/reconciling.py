@@ -20,6 +20,7 @@ from comfy_node.contract import PACK_VERSION
 from reconciler.comfyui.values import (
     EndedNote,
     EndedPrompt,
+    HistoryPage,
     Look,
     QueuedPrompt,
     RunningState,
@@ -105,6 +106,11 @@ class FakeServer:
     def recent(self, max_items: int) -> tuple[EndedPrompt, ...]:
         self._ask("recent")
         return tuple(self.history.values())[-max_items:]
+
+    def newest(self, max_items: int) -> HistoryPage:
+        self._ask("newest")
+        page = dict(list(self.history.items())[-max_items:])
+        return HistoryPage(page, whole=len(page) < max_items)
 
     def interrupt(self, prompt_id: str) -> None:
         self._ask(f"interrupt {prompt_id}")
