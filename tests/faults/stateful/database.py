@@ -1,0 +1,110 @@
+"""The real Postgres of a history: told the time, emptied for each, and losing connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import psycopg2
+import psycopg2.extras
+import pytest
+
+from reconciler.store import open_store
+from reconciler.store.connection import Connection
+from tests.integration.hours import PostgresTime
+
+#: Where in a transaction its connection breaks: before its first statement, before its COMMIT, or
+#: when that was done and its answer is awaited.
+Phase = Literal["begin", "before commit", "after commit"]
+PHASES: tuple[Phase, ...] = Phase.__args__  # type: ignore[attr-defined]
+
+
+class Database:
+    """The database itself, with a connection of the applications' and the test's own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.time = PostgresTime(url)
+        open_store(url).connection.close()
+        self._raw = psycopg2.connect(url)
+        self._raw.autocommit = True
+        self._emptied = self._statement_that_empties()
+
+    def close(self) -> None:
+        self.time.close()
+        self._raw.close()
+
+    def empty(self) -> None:
+        self.sql(self._emptied)
+
+    def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        """What an application, or the test, does: committed at once."""
+        with self._raw.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(statement, values or None)
+            return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def _statement_that_empties(self) -> str:
+        tables = self.sql(
+            "select quote_ident(schemaname) || '.' || quote_ident(tablename) as name"
+            " from pg_tables where schemaname in ('public', 'reconciler')"
+            " and tablename not like '%%version%%'"
+        )
+        return f"truncate {', '.join(t['name'] for t in tables)} restart identity"
+
+
+class Breaking:
+    """A connection as the store uses it, which breaks where `Wire` says so."""
+
+    def __init__(self, raw: Any, wire: Wire) -> None:
+        self._raw, self._wire = raw, wire
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def __enter__(self) -> Any:
+        self._wire.before_transaction()
+        self._break_in("begin")
+        self._wire.open += 1
+        return self._raw.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        self._wire.open -= 1
+        if error[0] is None:
+            self._break_in("before commit")
+        answer = self._raw.__exit__(*error)
+        if error[0] is None:
+            self._break_in("after commit")
+        return answer
+
+    def _break_in(self, phase: Phase) -> None:
+        if self._wire.breaks == phase:
+            self._wire.breaks = None
+            self._wire.broke = True
+            self._raw.close()
+            raise psycopg2.OperationalError(f"the connection broke: {phase}")
+
+
+class Wire:
+    """What happens between the reconcilers and Postgres."""
+
+    def __init__(self) -> None:
+        #: Called before each transaction: what others do in between.
+        self.before_transaction: Callable[[], None] = lambda: None
+        #: The phase in which the next transaction loses its connection, and whether one did.
+        self.breaks: Phase | None = None
+        self.broke = False
+        #: Transactions that are open now: nobody else may wait for their locks.
+        self.open = 0
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Connections that are opened meanwhile can break."""
+        connect = Connection.connect
+
+        def breaking(connection: Connection) -> Any:
+            return Breaking(connect(connection), self)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Connection, "connect", breaking)
+            yield
