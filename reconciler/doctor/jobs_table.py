@@ -13,7 +13,8 @@ from reconciler.doctor.finding import Finding, failed, failed_by, ok, warning
 from reconciler.errors import DatabaseError, TableError
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
-from reconciler.store.schema import JobsTable, find_table
+from reconciler.store.schema import find_table
+from reconciler.store.table import JobsTable
 
 #: A table without an index on status is read whole once a second; up to here that is nothing.
 SMALL_BYTES = 8 * 2**20

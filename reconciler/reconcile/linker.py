@@ -142,6 +142,6 @@ class Linker:
             if linked is None:
                 return
             record.prompts.append(linked)
-            if record.row_prompt_id is None:
+            if record.row_prompt_id is None and record.takes_prompt_id:
                 record.row_prompt_id = found.prompt_id
                 record.job = replace(record.job, prompt_id=found.prompt_id)

@@ -16,7 +16,7 @@ from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.progress import Estimator, Progress
 from reconciler.store import Store
 from reconciler.store.clean import clean_text
-from reconciler.store.records import Event, JobRecord, RowChange
+from reconciler.store.records import Event, JobRecord, RowChange, Write
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +51,8 @@ class PassReport:
     troubled: set[str] = field(default_factory=set)
     #: When the oldest job was opened that has an open prompt; None where there is none.
     oldest_open: float | None = None
-    #: What only our own state is to say anew (a place in the queue): written together at the end,
-    #: since each end moves all that wait behind it, and rows come first.
-    states: list[tuple[JobRecord, RowChange]] = field(default_factory=list)
+    #: What is to be written, with the decision behind it: together, at the end of the pass.
+    writes: list[tuple[Write, Decision]] = field(default_factory=list)
 
 
 @dataclass
@@ -106,8 +105,7 @@ class Reconciler:
                 else:
                     self._apply(record, decision, report, estimator)
         self._look_again(doubtful, report, estimator)
-        if report.states:
-            self.store.jobs.write_states(report.states)
+        self._write(report)
         report.troubled = gatherer.troubles.jobs
         self._set_right = {
             r.job.id: self._set_right[r.job.id] for r in records if r.job.id in self._set_right
@@ -119,16 +117,17 @@ class Reconciler:
         did anything."""
         late_s = self.late_s if late else 0.0
         records = self.store.jobs.open_jobs(late_s=late_s)
-        news = [self._followed(record) for record in records if self.gatherer.remit.judges(record)]
+        ours = [record for record in records if self.gatherer.remit.judges(record)]
+        unseen = [record for record in ours if record.known_status is None]
+        if unseen:
+            self.store.jobs.see_many(unseen)
+        news = [record.known_status is None or self._followed(record) for record in ours]
         if any(news):
             records = self.store.jobs.open_jobs(late_s=late_s)
         return [record for record in records if record.is_followed], any(news)
 
     def _followed(self, record: JobRecord) -> bool:
         """Follows what the application did to a row. True if that was anything."""
-        if record.known_status is None:
-            self.store.jobs.see(record)
-            return True
         if record.known_open and record.job.status.is_final:
             known, now = record.known_status, record.row_status
             reason = f"the application set the row to {now}: left alone"
@@ -205,18 +204,29 @@ class Reconciler:
         change = _change(record, decision, estimator.estimate(record, decision))
         touch_row = _touches_row(record, change)
         event = _event(record, decision, change)
-        if not touch_row and event is None:
-            if _state_differs(record, change):
-                report.states.append((record, change))
+        write = Write(record, change, event, touch_row=touch_row)
+        if not write.is_news and not _state_differs(record, change):
             return
-        if change.status.is_final:
+        if write.is_news and change.status.is_final:
             self.gatherer.files.attribute(record)
-        if not self.store.jobs.write(record, change, event, touch_row=touch_row):
-            report.conflicts += 1
-            log.debug("row changed meanwhile, or is locked: looking again", job=record.job.id)
+        report.writes.append((write, decision))
+
+    def _write(self, report: PassReport) -> None:
+        """Writes what was decided. Rows come first: each end moves all that wait behind it, of
+        which only our own state tells."""
+        if not report.writes:
             return
-        if change.status.value != record.row_status:
-            self._note_change(record, decision, change, report)
+        writes = sorted((write for write, _ in report.writes), key=lambda write: not write.is_news)
+        written = self.store.jobs.write_many(writes)
+        for write, decision in report.writes:
+            record, change = write.record, write.change
+            if record.job.id in written.refused:
+                self.gatherer.troubles.note(record.job.id, written.refused[record.job.id])
+            elif record.job.id not in written.done:
+                report.conflicts += write.is_news
+                log.debug("row changed meanwhile, or is locked: looking again", job=record.job.id)
+            elif change.status.value != record.row_status:
+                self._note_change(record, decision, change, report)
 
     def _give_way(self, record: JobRecord, decision: Decision) -> Decision:
         """An open row that somebody else keeps setting is set right once; then it is left as it
@@ -292,7 +302,7 @@ def _touches_row(record: JobRecord, change: RowChange) -> bool:
     return (
         change.status.value != record.row_status
         or change.progress not in (None, record.progress, record.row_progress)
-        or (record.row_prompt_id is None and change.prompt_id is not None)
+        or (record.takes_prompt_id and not record.row_prompt_id and change.prompt_id is not None)
     ) and not (record.job.status.is_final and change.status == record.job.status)
 
 

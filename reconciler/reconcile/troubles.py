@@ -35,12 +35,16 @@ class Troubles:
         try:
             yield
         except StatementRefused as error:
-            self._note(job_id, str(error))
+            self.note(job_id, error)
         except DatabaseError:
             raise
         except Exception as error:
             if self._note(job_id, f"{type(error).__name__}: {error}"):
                 log.exception("a defect: please report it", job=job_id)
+
+    def note(self, job_id: str, error: DatabaseError) -> None:
+        """What Postgres refuses for this job alone."""
+        self._note(job_id, str(error))
 
     def _note(self, job_id: str, words: str) -> bool:
         """True if it is news."""

@@ -46,11 +46,28 @@ def masked_dsn(dsn: str) -> str:
     return str(make_dsn(**{**parts, **secrets})) if secrets else dsn
 
 
+_PART = r'"(?:[^"\0]|"")+"|[^".\0]+'
+
+
+def table_parts(name: str) -> tuple[str, ...]:
+    """The parts of `table` or `schema.table`, none where it is neither. A part is taken as it is
+    written; between double quotes, as Postgres writes it, it may hold dots and (doubled) quotes.
+    """
+    if re.fullmatch(rf"(?:{_PART})(?:\.(?:{_PART}))?", name) is None:
+        return ()
+    return tuple(
+        part[1:-1].replace('""', '"') if part.startswith('"') else part
+        for part in re.findall(_PART, name)
+    )
+
+
 def refused_table(name: str) -> str | None:
-    """Why this is no name of a table; None if it is one: `table` or `schema.table`, unquoted."""
-    parts = name.split(".")
-    if len(parts) > 2 or any(not part or "\0" in part or '"' in part for part in parts):
-        return "should be a table's name or schema.table, without quotes"
+    """Why this is no name of a table; None if it is one."""
+    parts = table_parts(name)
+    if not parts:
+        return (
+            'should be a table\'s name or schema.table; a name with dots or quotes as "my.jobs"'
+        )
     if any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in parts):
         return f"is longer than the {MAX_NAME_BYTES} bytes that Postgres keeps of a name"
     return None

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
+from reconciler.settings.jobs import JobsSettings
 from reconciler.store.connection import Connection
+from reconciler.store.databases import Databases
 from reconciler.store.jobs import JobStore
 from reconciler.store.outputs import OutputStore
-from reconciler.store.schema import JobsTable, find_table, prepare
+from reconciler.store.queries import OWN_SCHEMA
+from reconciler.store.schema import find_table, prepare
 from reconciler.store.servers import ServerStore
+from reconciler.store.table import JobsTable
 from reconciler.store.views import JobViews
 
 
 @dataclass(frozen=True)
 class Store:
-    """All that is kept in Postgres, behind one connection."""
+    """All that is kept in Postgres."""
 
-    connection: Connection
+    databases: Databases
     table: JobsTable
     jobs: JobStore
     outputs: OutputStore
     servers: ServerStore
     views: JobViews
+
+    @property
+    def connection(self) -> Connection:
+        """To our own tables; to the jobs table, too, unless that is in another database."""
+        return self.databases.own
+
+    def close(self) -> None:
+        """Closes all connections; what is done next would open others."""
+        self.databases.close()
 
 
 def open_store(
@@ -29,31 +43,41 @@ def open_store(
     *,
     direct_url: str | None = None,
     jobs_table: str = "production_jobs",
+    jobs: JobsSettings = JobsSettings(),  # noqa: B008 - frozen
+    own_url: str | None = None,
+    own_schema: str = OWN_SCHEMA,
     connect_timeout_s: float = 5.0,
     statement_timeout_s: float = 30.0,
     create: bool = True,
 ) -> Store:
     """Connects to `url` and, with `create`, brings the database to what we need.
 
-    `direct_url` leads past a pooler, if one is between. Raises DatabaseError, and TableError where
-    the jobs table is unusable.
+    `direct_url` leads past a pooler, if one is between. Our own tables lie in the schema
+    `own_schema`, of the database `own_url` if that is another. `jobs` says how the jobs table is
+    read and written. Raises DatabaseError, and TableError where the jobs table is unusable.
     """
-    connection = Connection(
-        url,
+    connect = partial(
+        Connection,
         connect_timeout_s=connect_timeout_s,
         statement_timeout_s=statement_timeout_s,
-        direct_url=direct_url,
+        own_schema=own_schema,
     )
+    rows = connect(url, direct_url=direct_url)
+    databases = Databases(rows, rows if own_url is None else connect(own_url))
     try:
-        table = (prepare if create else find_table)(connection, jobs_table)
+        if create:
+            table = prepare(databases, jobs_table, jobs)
+        else:
+            table = find_table(rows, jobs_table, jobs)
     except BaseException:
-        connection.close()
+        databases.close()
         raise
+    own = databases.own
     return Store(
-        connection,
+        databases,
         table,
-        JobStore(connection, table),
-        OutputStore(connection),
-        ServerStore(connection),
-        JobViews(connection, table),
+        JobStore(databases, table),
+        OutputStore(own),
+        ServerStore(own),
+        JobViews(databases, table),
     )

@@ -1,18 +1,18 @@
-"""The jobs table and our state of each job: reading, linking, and writing by compare-and-set."""
+"""Jobs: the rows of the jobs table joined with what we know of each, and written together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
-from psycopg2 import sql
-from psycopg2.extras import Json, execute_batch
+from psycopg2.extras import Json
 
-from reconciler.core.expecting import COLUMNS
-from reconciler.core.jobs import FailureCode, Job, Status
+from reconciler.core.jobs import Job, Status
+from reconciler.errors import StatementRefused
+from reconciler.store import states
 from reconciler.store.clean import clean_json, clean_text
-from reconciler.store.connection import Connection, Cursor
+from reconciler.store.connection import Cursor
+from reconciler.store.databases import Databases
 from reconciler.store.queries import query
 from reconciler.store.records import (
     Event,
@@ -20,117 +20,131 @@ from reconciler.store.records import (
     PromptRecord,
     RowChange,
     StoryEvent,
+    Write,
+    Written,
     ending_to_json,
 )
 from reconciler.store.rows import job_of, prompt_of, story_event_of
-from reconciler.store.schema import JobsTable
+from reconciler.store.states import UNSEEN, State
+from reconciler.store.table import JobsTable
+from reconciler.store.table_rows import Row, TableRows
 
-_WORDS = frozenset(status.value for status in Status)
-_REVOCABLE = [code.value for code in FailureCode if not code.is_permanent]
+#: Jobs in one transaction, at most: no lock is held for long.
+MAX_BATCH = 1000
+_OPEN = (Status.QUEUED.value, Status.PROCESSING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A prompt that is to be a job's, and why."""
+
+    job: Job
+    prompt: PromptRecord
+    event: Event
+    #: The job's own row names it.
+    by_row: bool = False
+
+
+@dataclass
+class _Found:
+    """What a look at both sides found."""
+
+    records: dict[str, JobRecord] = field(default_factory=dict)
+    #: What applications did that ends our interest: the state as we knew it, the status, and why.
+    lost: list[tuple[State, str, str]] = field(default_factory=list)
 
 
 class JobStore:
-    """Jobs in Postgres. Every method is one transaction and raises DatabaseError."""
+    """Jobs in Postgres. Every method raises DatabaseError, and is one transaction of each database
+    that it changes (`write_many` of each batch)."""
 
-    def __init__(self, connection: Connection, table: JobsTable) -> None:
-        self._connection = connection
+    def __init__(self, databases: Databases, table: JobsTable) -> None:
+        self._databases = databases
+        self._own = databases.own
         self._table = table
+        self._rows = TableRows(table)
 
     def now(self) -> float:
         """Seconds since the epoch by the database's clock."""
-        with self._connection.transaction() as cursor:
+        with self._own.transaction() as cursor:
             cursor.execute("select extract(epoch from clock_timestamp())::float8 as now")
-            return float(_one(cursor)["now"])
+            row = cursor.fetchone()
+            assert row is not None
+            return float(row["now"])
 
-    def open_jobs(self, *, late_s: float) -> list[JobRecord]:
-        """Rows that a pass has to judge, with their prompts.
+    def open_jobs(
+        self, *, late_s: float, servers: Collection[str] | None = None
+    ) -> list[JobRecord]:
+        """Rows that a pass has to judge, with their prompts, in the order of their keys.
 
         Open rows, rows that somebody else closed since we last looked, and rows that failed less
         than `late_s` seconds ago (0: none) by a verdict that a late success may lift. Open rows
-        that are there no more are noted as deleted.
+        that are there no more are noted as deleted. `servers`: only jobs of these, and those of
+        which nobody knows the server.
         """
-        names = ("job_type", "progress", "created_at", *COLUMNS)
-        columns = {n: self._table.column(n) for n in names} | {"audio": self._table.flag("audio")}
-        statement = self._of_table("open_jobs", **columns)
-        with self._connection.transaction() as cursor:
-            cursor.execute(
-                self._of_table("note_deleted_rows"), {"reason": "the application deleted the row"}
-            )
-            for row in cursor.fetchall():
-                _notify(cursor, f"event {row['id']}")
-            cursor.execute(statement, {"revocable": _REVOCABLE, "late_s": late_s})
-            rows = cursor.fetchall()
-            default = self._table.default_frames
-            known = [row for row in rows if row["row_status"] in _WORDS]
-            records = {row["job_id"]: job_of(row, default) for row in known}
-            for row in rows:
-                if row["row_status"] not in _WORDS:
-                    _leave_alone(cursor, row)
-            cursor.execute(query("prompts_of"), {"job_ids": list(records)})
-            for row in cursor.fetchall():
-                records[row["job_id"]].prompts.append(prompt_of(row))
-        return list(records.values())
+        with self._databases.snapshot() as (own, rows):
+            found = self._look(own, rows, late_s, servers)
+            own.execute(query("prompts_of"), {"job_ids": list(found.records)})
+            for row in own.fetchall():
+                found.records[row["job_id"]].prompts.append(prompt_of(row))
+        if found.lost:
+            self._let_go(found.lost)
+        return list(found.records.values())
 
     def see(self, record: JobRecord) -> None:
         """Notes a row that is seen for the first time."""
-        job = record.job
-        with self._connection.transaction() as cursor:
-            cursor.execute(
-                query("see_job"),
-                {"job_id": job.id, "status": record.row_status, "created_at": job.opened_at},
-            )
-            if cursor.rowcount:
-                _add_event(cursor, job, Event("seen", f"seen first; the row says {job.status}"))
+        self.see_many([record])
+
+    def see_many(self, records: Sequence[JobRecord]) -> None:
+        """Notes rows that are seen for the first time."""
+        jobs = {record.job.id: record.job for record in records}
+        values = [
+            {"job_id": r.job.id, "status": r.row_status, "created_at": r.job.opened_at}
+            for r in records
+        ]
+        with self._own.writing() as cursor:
+            cursor.execute(query("see_jobs"), {"jobs": Json(values)})
+            seen = [jobs[row["job_id"]] for row in cursor.fetchall()]
+            states.tell(cursor, [(job.id, job.attempt, _seen(job)) for job in seen])
 
     def reopen(self, record: JobRecord, *, overwritten: int, event: Event) -> bool:
         """Begins a new attempt of a row that was final and is open again."""
         job = record.job
-        with self._connection.transaction() as cursor:
-            cursor.execute(
-                query("reopen_job"),
-                {
-                    "job_id": job.id,
-                    "attempt": job.attempt,
-                    "status": record.row_status,
-                    "overwritten": overwritten,
-                },
-            )
+        values = {
+            "job_id": job.id,
+            "attempt": job.attempt,
+            "status": record.row_status,
+            "overwritten": overwritten,
+        }
+        with self._own.writing() as cursor:
+            cursor.execute(query("reopen_job"), values)
             row = cursor.fetchone()
             if row is None:
                 return False
             if record.row_prompt_id is not None:
-                cursor.execute(
-                    query("reattempt_prompt"),
-                    {
-                        "job_id": job.id,
-                        "prompt_id": record.row_prompt_id,
-                        "attempt": row["attempt"],
-                    },
-                )
-            _add_event(cursor, job, event, attempt=row["attempt"])
+                prompt = {"job_id": job.id, "prompt_id": record.row_prompt_id}
+                cursor.execute(query("reattempt_prompt"), {**prompt, "attempt": row["attempt"]})
+            states.tell(cursor, [(job.id, row["attempt"], event)])
         return True
 
     def follow(self, record: JobRecord, event: Event) -> None:
         """Notes that somebody else changed the row's status; we follow."""
-        values = {
+        state = {
             "job_id": record.job.id,
             "attempt": record.job.attempt,
             "known_status": record.known_status,
-            "status": record.row_status,
-            "reason": clean_text(event.reason),
         }
-        with self._connection.transaction() as cursor:
-            cursor.execute(query("note_row_status"), values)
-            if cursor.rowcount:
-                _add_event(cursor, record.job, event)
+        with self._own.writing() as cursor:
+            if states.follow(cursor, [(state, record.row_status, event.reason)]):
+                states.tell(cursor, [_told(record.job, event)])
 
     def leave(self, record: JobRecord, *, overwritten: int, event: Event) -> None:
         """Notes that a row is overwritten again and again, and will be left alone."""
-        with self._connection.transaction() as cursor:
+        with self._own.writing() as cursor:
             values = {"job_id": record.job.id, "overwritten": overwritten}
             cursor.execute(query("note_overwritten"), values)
             if cursor.rowcount:
-                _add_event(cursor, record.job, event)
+                states.tell(cursor, [_told(record.job, event)])
 
     def link(
         self, job: Job, prompt: PromptRecord, event: Event, *, by_row: bool = False
@@ -140,209 +154,195 @@ class JobStore:
         None if it belongs to another job; one that the job's own row names (`by_row`) only as
         long as that other job is open.
         """
-        values = {name: getattr(prompt, name) for name in PromptRecord.__slots__}
-        values |= {"client_id": _cleaned(prompt.client_id), "by_row": by_row}
-        with self._connection.transaction() as cursor:
-            cursor.execute(query("link_prompt"), values)
-            if cursor.fetchone() is None:
-                return None
-            _add_event(cursor, job, event)
-            cursor.execute(
-                self._of_table("fill_prompt_id"), {"job_id": job.id, "prompt_id": prompt.prompt_id}
-            )
-            cursor.execute(query("prompts_of"), {"job_ids": [job.id]})
-            linked = map(prompt_of, cursor.fetchall())
-            return next(p for p in linked if p.prompt_id == prompt.prompt_id)
+        return self.link_many([Link(job, prompt, event, by_row)]).get(prompt.prompt_id)
+
+    def link_many(self, links: Sequence[Link]) -> dict[str, PromptRecord]:
+        """Links prompts to jobs, each as `link` does; returns those that are the jobs' now. Of two
+        jobs that ask for one prompt the first gets it. Raises StatementRefused where one of the
+        rows refuses its prompt's id; then none is linked."""
+        first: dict[str, Link] = {}
+        for link in links:
+            first.setdefault(link.prompt.prompt_id, link)
+        values = [
+            {**_plain(link.prompt), "job_id": link.job.id, "attempt": link.prompt.attempt}
+            for link in first.values()
+        ]
+        by_row = [prompt_id for prompt_id, link in first.items() if link.by_row]
+        with self._databases.writing() as (own, rows):
+            own.execute(query("link_prompts"), {"prompts": Json(values), "by_row": by_row})
+            linked = [first[row["prompt_id"]] for row in own.fetchall()]
+            states.tell(own, [_told(link.job, link.event) for link in linked])
+            unnamed = {k.job.id: k.prompt.prompt_id for k in reversed(linked) if not k.by_row}
+            self._rows.fill_prompt_ids(rows, unnamed)
+            return _prompts(own, {link.job.id for link in linked}, first)
 
     def forget_ending(self, prompt: PromptRecord) -> None:
         """The prompt's id is in use again: its ending is that of an earlier run."""
-        with self._connection.transaction() as cursor:
+        with self._own.writing() as cursor:
             cursor.execute(query("forget_ending"), {"prompt_id": prompt.prompt_id})
             values = {"prompt_id": prompt.prompt_id, "paths": []}
             cursor.execute(query("forget_listings"), values)
 
     def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:
         """Stores the clocks and endings of prompts."""
-        with self._connection.transaction() as cursor:
-            for prompt in prompts:
-                ending = ending_to_json(prompt.ending)
-                values = {name: getattr(prompt, name) for name in PromptRecord.__slots__}
-                values["client_id"] = _cleaned(prompt.client_id)
-                values["ending"] = None if ending is None else Json(clean_json(ending))
-                doing = None if prompt.doing is None else asdict(prompt.doing)
-                values["doing"] = None if doing is None else Json(clean_json(doing))
-                cursor.execute(query("save_prompt"), values)
+        values = [_saved(prompt) for prompt in prompts]
+        with self._own.writing() as cursor:
+            ids = [value["prompt_id"] for value in values]
+            cursor.execute(query("save_prompts"), {"prompts": Json(values), "prompt_ids": ids})
 
-    def write(
-        self, record: JobRecord, change: RowChange, event: Event | None, *, touch_row: bool = True
-    ) -> bool:
-        """Writes a decision: row, state and event together, or nothing.
+    def write_many(self, writes: Sequence[Write]) -> Written:
+        """Writes decisions: of each job its row, our state and an event together, or nothing.
 
-        With `touch_row` False only our own state changes, and the row keeps its `updated_at`.
-        False if the row or the attempt is not what the decision was drawn from any more: somebody
-        else was faster, and the job is to be looked at again.
+        A bounded number of statements for each 1,000 jobs. What is done is done, if an error ends
+        it between two batches.
         """
-        job = record.job
-        try:
-            with self._connection.transaction() as cursor:
-                _set(cursor, query("write_state"), _state(record, change))
-                if touch_row:
-                    _set(cursor, *self._write_row(record, change))
-                if event is not None:
-                    _add_event(cursor, job, event)
-                else:
-                    _notify(cursor, f"job {job.id}")
-        except _Changed:
-            return False
-        return True
+        written = Written()
+        for start in range(0, len(writes), MAX_BATCH):
+            written |= self._write_or_halve(writes[start : start + MAX_BATCH])
+        return written
 
-    def write_states(self, states: list[tuple[JobRecord, RowChange]]) -> None:
-        """Writes what does not touch the rows and is no news: one transaction, one hint."""
-        values = [_state(record, change) for record, change in states]
-        with self._connection.transaction() as cursor:
-            execute_batch(cursor, query("write_state"), values)
-            _notify(cursor, f"{len(values)} jobs")
+    def write_states(self, changes: Sequence[tuple[JobRecord, RowChange]]) -> None:
+        """Writes what does not touch the rows and is no news."""
+        self.write_many(
+            [Write(record, change, None, touch_row=False) for record, change in changes]
+        )
 
     def add_event(self, job: Job, event: Event) -> None:
         """Adds to the story without changing anything."""
-        with self._connection.transaction() as cursor:
-            _add_event(cursor, job, event)
+        with self._own.writing() as cursor:
+            states.tell(cursor, [_told(job, event)])
 
     def note(self, job: Job, event: Event) -> None:
         """Adds to the story what it does not say yet, in these words."""
-        with self._connection.transaction() as cursor:
+        with self._own.writing() as cursor:
             values = {"job_id": job.id, "reason": clean_text(event.reason)}
             cursor.execute(query("is_told"), values)
-            if not _one(cursor)["told"]:
-                _add_event(cursor, job, event)
+            row = cursor.fetchone()
+            if row is not None and not row["told"]:
+                states.tell(cursor, [_told(job, event)])
 
     def story(self, job_id: str) -> list[StoryEvent]:
         """All events of a job, oldest first."""
-        with self._connection.transaction() as cursor:
+        with self._own.transaction() as cursor:
             cursor.execute(query("story"), {"job_id": clean_text(job_id, 200)})
             return [story_event_of(row) for row in cursor.fetchall()]
 
-    def _write_row(
-        self, record: JobRecord, change: RowChange
-    ) -> tuple[sql.Composed, dict[str, object]]:
-        values = {
-            name: value
-            for name, value in _assigned(record, change).items()
-            if self._table.has(name)
-        }
-        assignments = sql.SQL("").join(
-            sql.SQL(", {} = {}").format(sql.Identifier(name), value)
-            if isinstance(value, sql.SQL)
-            else sql.SQL(", {} = {}").format(sql.Identifier(name), sql.Placeholder(name))
-            for name, value in values.items()
-        )
-        return self._of_table("write_row", assignments=assignments), {
-            **values,
-            "job_id": record.job.id,
-            "status": change.status.value,
-            "from_status": record.row_status,
-            "prompt_id": change.prompt_id,
-            "row_prompt_id": record.row_prompt_id,
-        }
+    def _look(
+        self, own: Cursor, rows: Cursor, late_s: float, servers: Collection[str] | None
+    ) -> _Found:
+        watched = states.watched(own, late_s=late_s, servers=servers)
+        found_rows = self._rows.open(rows)
+        found_rows |= self._rows.by_id(rows, watched.keys() - found_rows.keys())
+        known = {**states.of_jobs(own, found_rows.keys() - watched.keys()), **watched}
+        found = _Found()
+        for job_id, row in found_rows.items():
+            state = known.get(job_id, UNSEEN)
+            if row["row_status"] is None:
+                if _is_open(state):
+                    found.lost.append((state, *_strange(row)))
+            elif _is_wanted(row, state) and _is_of(servers, row, state):
+                merged = {**row, **state, "job_id": job_id}
+                found.records[job_id] = job_of(merged, self._table.default_frames)
+        gone = [state for key, state in watched.items() if key not in found_rows]
+        found.lost += [
+            (s, "deleted", "the application deleted the row") for s in gone if _is_open(s)
+        ]
+        return found
 
-    def _of_table(self, name: str, **identifiers: sql.Composable) -> sql.Composed:
-        """A query about the jobs table."""
-        table = self._table
-        return query(name, jobs=table.identifier, id_type=table.id_type, **identifiers)
+    def _let_go(self, lost: list[tuple[State, str, str]]) -> None:
+        """Open rows were deleted, or took on a status that is none of ours: the application's
+        business now."""
+        with self._own.writing() as cursor:
+            news = states.follow(cursor, lost)
+            told = [
+                (state["job_id"], state["attempt"], _by_application(state, reason))
+                for state, _, reason in lost
+                if state["job_id"] in news
+            ]
+            states.tell(cursor, told)
+
+    def _write_or_halve(self, batch: Sequence[Write]) -> Written:
+        """What Postgres refuses for one row's sake is found by halves: no other waits for it."""
+        try:
+            return Written(done=frozenset(self._write(batch)))
+        except StatementRefused as error:
+            if len(batch) == 1:
+                return Written(refused={batch[0].record.job.id: error})
+        half = len(batch) // 2
+        return self._write_or_halve(batch[:half]) | self._write_or_halve(batch[half:])
+
+    def _write(self, batch: Sequence[Write]) -> set[str]:
+        """Writes a batch in one transaction; returns the jobs that were still as they had been."""
+        with self._databases.writing() as (own, rows):
+            ours = states.lock(own, batch)
+            touching = [w for w in batch if w.touch_row and w.record.job.id in ours]
+            touched = self._rows.write(rows, touching)
+            done = ours - {w.record.job.id for w in touching} | touched
+            writes = [w for w in batch if w.record.job.id in done]
+            states.write(own, [replace(w, change=self._as_said(w.change)) for w in writes])
+            told = [_told(w.record.job, w.event) for w in writes if w.event is not None]
+            states.tell(own, told)
+            if writes and not told:
+                states.notify(own, f"{len(writes)} jobs")
+        return done
+
+    def _as_said(self, change: RowChange) -> RowChange:
+        """The change as the row can say it."""
+        status = self._table.status_of(self._table.word_of(change.status))
+        return change if status is None else replace(change, status=status)
 
 
-class _Changed(Exception):
-    """Somebody else was faster: nothing of the transaction is to remain."""
+def _is_open(state: State) -> bool:
+    return state["known_status"] in _OPEN
 
 
-def _set(cursor: Cursor, statement: sql.Composed, values: Mapping[str, object]) -> None:
-    """One compare-and-set. Raises _Changed where there was nothing to set."""
-    cursor.execute(statement, values)
-    if cursor.fetchone() is None:
-        raise _Changed
+def _is_wanted(row: Row, state: State) -> bool:
+    """Open, known as open, or failed by a verdict that may be lifted."""
+    is_failed = row["row_status"] == Status.FAILED.value and state["failure"] is not None
+    return row["row_status"] in _OPEN or _is_open(state) or is_failed
 
 
-_NOW = sql.SQL("now()")
+def _is_of(servers: Collection[str] | None, row: Row, state: State) -> bool:
+    server = state["server"] or row["row_server"]
+    return servers is None or server is None or server in servers
 
 
-def _assigned(record: JobRecord, change: RowChange) -> dict[str, object]:
-    """Columns to write beside the status. What the decision does not touch is not named."""
-    values: dict[str, object] = {"updated_at": _NOW}
-    if change.progress not in (None, record.progress):  # the application may write its own
-        values["progress"] = change.progress
-    if change.output_path is not None:
-        values["output_path"] = clean_text(change.output_path)
-    if change.status is Status.FAILED:
-        words = f"{change.failure.value if change.failure else 'failed'}: {change.reason}"
-        values["error"] = clean_text(words)
-    elif record.job.status is Status.FAILED or change.status is Status.COMPLETED:
-        # "warning" is no failure code: whoever reads the row alone is told as well.
-        values["error"] = clean_text(f"warning: {change.warning}") if change.warning else None
-    if change.status.is_final and change.status is not record.job.status:
-        values["completed_at"] = _NOW
-    return values
+def _strange(row: Row) -> tuple[str, str]:
+    word = clean_text(row["row_word"] or "null", 100)
+    return word, f"the row says {word!r}, which is none of our statuses: left alone"
 
 
-def _state(record: JobRecord, change: RowChange) -> dict[str, object]:
-    return {
-        "job_id": record.job.id,
-        "attempt": record.job.attempt,
-        "known_status": record.known_status,
-        "known_rule": record.rule,
-        "status": change.status.value,
-        "failure": change.failure.value if change.failure else None,
-        "stage": change.stage,
-        "server": change.server,
-        "queue_position": change.queue_position,
-        "progress": change.progress,
-        "eta_s": change.eta_s,
-        "rule": change.rule,
-        "reason": clean_text(change.reason),
+def _seen(job: Job) -> Event:
+    return Event("seen", f"seen first; the row says {job.status}")
+
+
+def _by_application(state: State, reason: str) -> Event:
+    return Event("application", reason, from_status=state["known_status"])
+
+
+def _told(job: Job, event: Event) -> tuple[str, int, Event]:
+    return job.id, job.attempt, event
+
+
+def _prompts(
+    cursor: Cursor, job_ids: Collection[str], links: Mapping[str, Link]
+) -> dict[str, PromptRecord]:
+    """These prompts, as far as they are the jobs'."""
+    cursor.execute(query("prompts_of"), {"job_ids": list(job_ids)})
+    found = map(prompt_of, cursor.fetchall())
+    return {p.prompt_id: p for p in found if p.prompt_id in links}
+
+
+def _plain(prompt: PromptRecord) -> dict[str, object]:
+    values = {name: getattr(prompt, name) for name in PromptRecord.__slots__}
+    client_id = prompt.client_id
+    values["client_id"] = None if client_id is None else clean_text(client_id, 200)
+    return values | {"ending": None, "doing": None}
+
+
+def _saved(prompt: PromptRecord) -> dict[str, object]:
+    ending = ending_to_json(prompt.ending)
+    return _plain(prompt) | {
+        "ending": None if ending is None else clean_json(ending),
+        "doing": None if prompt.doing is None else clean_json(asdict(prompt.doing)),
     }
-
-
-def _one(cursor: Cursor) -> Mapping[str, Any]:
-    row = cursor.fetchone()
-    assert row is not None
-    return row
-
-
-def _leave_alone(cursor: Cursor, row: Mapping[str, Any]) -> None:
-    """An open row took on a status that is none of ours: the application's business now."""
-    word = clean_text(row["row_status"] or "null", 100)
-    reason = f"the row says {word!r}, which is none of our statuses: left alone"
-    known = {name: row[name] for name in ("job_id", "attempt", "known_status")}
-    cursor.execute(query("note_row_status"), {**known, "status": word, "reason": reason})
-    if cursor.rowcount:
-        event = Event("application", reason, from_status=row["known_status"])
-        _add_event_of(cursor, row["job_id"], row["attempt"], event)
-
-
-def _notify(cursor: Cursor, payload: str) -> None:
-    cursor.execute(query("notify"), {"payload": payload[:200]})
-
-
-def _cleaned(text: str | None) -> str | None:
-    return None if text is None else clean_text(text, 200)
-
-
-def _add_event(cursor: Cursor, job: Job, event: Event, *, attempt: int | None = None) -> None:
-    _add_event_of(cursor, job.id, job.attempt if attempt is None else attempt, event)
-
-
-def _add_event_of(cursor: Cursor, job_id: str, attempt: int, event: Event) -> None:
-    cursor.execute(
-        query("add_event"),
-        {
-            "job_id": job_id,
-            "attempt": attempt,
-            "kind": event.kind,
-            "from_status": event.from_status,
-            "to_status": event.to_status,
-            "failure": event.failure,
-            "rule": event.rule,
-            "reason": clean_text(event.reason),
-            "evidence": Json(clean_json(event.evidence)),
-        },
-    )
-    _notify(cursor, f"event {_one(cursor)['id']}")

@@ -60,7 +60,7 @@ class JobRecord:
     reason: str | None = None
     overwritten: int = 0
     decided_at: float | None = None
-    #: The server that the row itself names, where a column tells it.
+    #: The server that the row itself names, where a column tells it, as the settings call it.
     row_server: str | None = None
     #: When the row was created; when we saw it first, where the table does not say.
     created_at: float = 0.0
@@ -70,8 +70,6 @@ class JobRecord:
     frames_by_default: bool = False
     #: The status in the table's own word, which may be another: what a write is compared with.
     row_word: str | None = None
-    #: The server that the row says it is for, by the name that the settings give it.
-    wanted_server: str | None = None
     #: The row can be told its prompt's id, where it names none.
     takes_prompt_id: bool = True
     #: The prompts of all attempts.
@@ -160,6 +158,11 @@ class Write:
     event: Event | None
     #: False: only our own state changes, and the row keeps its `updated_at`.
     touch_row: bool = True
+
+    @property
+    def is_news(self) -> bool:
+        """True where more than our own state changes."""
+        return self.touch_row or self.event is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from reconciler.core.jobs import Status
 from reconciler.store.clean import path_bytes, path_from_bytes
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
-from reconciler.store.schema import JobsTable
+from reconciler.store.table import JobsTable
 
 _OPEN = (Status.QUEUED.value, Status.PROCESSING.value)
 

@@ -18,25 +18,29 @@ from reconciler.store.records import (
 
 #: No film has more frames, seconds or pixels: what exceeds it cannot be meant.
 _MOST = 1e12
+#: As a boolean column says it, or the text of one inside a json column.
+_FLAGS = {True: True, False: False, "true": True, "false": False}
 
 
 def job_of(row: Mapping[str, Any], default_frames: int | None = None) -> JobRecord:
-    """A row of `open_jobs`, whose status is one of ours. `default_frames` is what the column has
-    where nobody sets it."""
+    """A row of the jobs table, whose status is one of ours, with our state of it. `default_frames`
+    is what the column has where nobody sets it."""
     seen = row["known_status"] is not None
+    created_at = row["now"] if row["created_at"] is None else row["created_at"]
     job = Job(
         id=row["job_id"],
         status=Status(row["row_status"]),
         failure=FailureCode(row["failure"]) if row["failure"] else None,
         attempt=row["attempt"] if seen else 1,
         prompt_id=row["row_prompt_id"],
-        opened_at=row["opened_at"] if seen else row["created_at"],
+        opened_at=row["opened_at"] if seen else created_at,
         job_type=row["job_type"],
-        frames=_whole(row["frames"]),
+        frames=whole(row["frames"]),
     )
     return JobRecord(
         job=job,
         row_status=row["row_status"],
+        row_word=row["row_word"],
         row_prompt_id=row["row_prompt_id"],
         row_progress=row["row_progress"],
         known_status=row["known_status"],
@@ -49,15 +53,17 @@ def job_of(row: Mapping[str, Any], default_frames: int | None = None) -> JobReco
         reason=row["reason"],
         overwritten=row["overwritten"] or 0,
         decided_at=row["decided_at"],
-        created_at=min(row["created_at"], job.opened_at),
+        created_at=min(created_at, job.opened_at),
         expects=_expects(row),
         frames_by_default=job.frames is not None and job.frames == default_frames,
+        row_server=row["row_server"],
+        takes_prompt_id=row["takes_prompt_id"],
     )
 
 
 def _expects(row: Mapping[str, Any]) -> Expectation:
     """What the columns say that the table has; a value that cannot be meant expects nothing."""
-    frames, audio = _positive(row["frames"]), row["audio"]
+    frames, audio = _positive(row["frames"]), _FLAGS.get(row["audio"])
     width, height = _positive(row["width"]), _positive(row["height"])
     return Expectation(
         frames=None if frames is None else ExpectedFrames(int(frames)),
@@ -65,7 +71,7 @@ def _expects(row: Mapping[str, Any]) -> Expectation:
         duration_s=_positive(row["duration_s"]),
         width=None if width is None else int(width),
         height=None if height is None else int(height),
-        audio=audio if isinstance(audio, bool) else None,
+        audio=audio,
     )
 
 
@@ -93,10 +99,10 @@ def story_event_of(row: Mapping[str, Any]) -> StoryEvent:
     )
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """A number of whatever type the column has. What is none stays: nothing can be concluded from
     it, and the job's judgement says so."""
     try:
-        return int(value)
+        return int(float(value) if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
         return value

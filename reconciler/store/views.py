@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from psycopg2 import sql
 
 from reconciler.core.jobs import FailureCode, Status
 from reconciler.errors import DatabaseError
+from reconciler.store import states
 from reconciler.store.clean import clean_text
-from reconciler.store.connection import Connection
+from reconciler.store.connection import Cursor
+from reconciler.store.databases import Databases
 from reconciler.store.queries import query
 from reconciler.store.records import PromptRecord
-from reconciler.store.rows import prompt_of
-from reconciler.store.schema import JobsTable
+from reconciler.store.rows import prompt_of, whole
+from reconciler.store.states import UNSEEN
+from reconciler.store.table import JobsTable
+from reconciler.store.table_rows import Row, TableRows
 
-_COLUMNS = (
-    "job_type",
-    "frames",
-    "progress",
-    "output_path",
-    "error",
-    "created_at",
-    "updated_at",
-    "completed_at",
-)
+#: In which order people look at them; all others follow.
+_FIRST = (Status.PROCESSING.value, Status.QUEUED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class JobView:
     """
 
     id: str
-    #: As the row says it: an application may use words that are none of ours.
+    #: As the row says it, in our word; an application may use words that the settings do not know.
     status: str
     prompt_id: str | None
     job_type: str | None
@@ -63,6 +59,8 @@ class JobView:
     decided_at: float | None
     #: The row is overwritten again and again, so it is left alone.
     left_alone: bool = False
+    #: The status in the table's own word.
+    word: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -84,83 +82,96 @@ class JobView:
 class JobViews:
     """Reads jobs for people. Every method raises DatabaseError."""
 
-    def __init__(self, connection: Connection, table: JobsTable) -> None:
-        self._connection = connection
-        self._table = table
+    def __init__(self, databases: Databases, table: JobsTable) -> None:
+        self._databases = databases
+        self._own = databases.own
+        self._rows = TableRows(table)
 
     def require_prepared(self) -> None:
         """Raises DatabaseError where no service has ever run on this database."""
-        with self._connection.transaction() as cursor:
+        with self._own.transaction() as cursor:
             cursor.execute(query("is_prepared"))
             row = cursor.fetchone()
         if row is None or not row["prepared"]:
             raise DatabaseError(
-                "no reconciler has run on this database yet: it has no schema `reconciler`."
-                " Start the service (`reconciler run`), or look once (`reconciler once`)"
+                "no reconciler has run on this database yet: it has no schema"
+                f" `{self._own.own_schema}`. Start the service (`reconciler run`), or look once"
+                " (`reconciler once`)"
             )
 
     def listing(self, limit: int | None) -> list[JobView]:
         """Jobs, at most `limit` (None: all): open ones first, then the newest."""
-        return self._select(sql.SQL(""), {"limit": limit})
+        with self._databases.snapshot() as (own, rows):
+            found = self._rows.view(rows, limit=limit)
+            if limit is not None:  # the queue's order is ours to know
+                own.execute(query("next_in_queue"), {"limit": limit})
+                first = {row["job_id"] for row in own.fetchall()} - found.keys()
+                found |= self._rows.view(rows, job_ids=first)
+            views = self._views(own, found)
+        return sorted(views, key=_order)[:limit]
 
     def count(self) -> int:
         """How many rows the table has."""
-        with self._connection.transaction() as cursor:
-            cursor.execute(query("count_jobs", jobs=self._table.identifier))
-            row = cursor.fetchone()
-        return 0 if row is None else int(row["number"])
+        with self._databases.rows.transaction() as cursor:
+            return self._rows.count(cursor)
 
     def one(self, job_id: str) -> JobView | None:
         """The job with this key; None if there is none, or the text can be no key."""
-        where = sql.SQL("where j.id = %(job_id)s::{}").format(self._table.id_type)
         try:
-            found = self._select(where, {"job_id": clean_text(job_id, 200), "limit": 1})
+            with self._databases.snapshot() as (own, rows):
+                found = self._rows.view(rows, job_ids=[clean_text(job_id, 200)])
+                return next(iter(self._views(own, found)), None)
         except DatabaseError as error:
             if isinstance(error.__cause__, psycopg2.DataError):  # no number, no UUID
                 return None
             raise
-        return found[0] if found else None
 
     def known(self, job_ids: Collection[str]) -> dict[str, float | None]:
         """Which of these texts are keys of rows, and when what we know of them began."""
-        statement = query("known_jobs", jobs=self._table.identifier)
-        wanted = [clean_text(job_id, 200) for job_id in job_ids]
-        with self._connection.transaction() as cursor:
-            cursor.execute(statement, {"job_ids": wanted})
-            return {row["id"]: row["opened_at"] for row in cursor.fetchall()}
+        with self._databases.snapshot() as (own, rows):
+            found = self._rows.known(rows, [clean_text(job_id, 200) for job_id in job_ids])
+            known = states.of_jobs(own, found)
+        return {job_id: known.get(job_id, UNSEEN)["opened_at"] for job_id in found}
 
     def prompts(self, job_id: str) -> list[PromptRecord]:
         """The prompts of a job, in the order in which they were first seen."""
-        with self._connection.transaction() as cursor:
+        with self._own.transaction() as cursor:
             cursor.execute(query("prompts_of"), {"job_ids": [job_id]})
             return [prompt_of(row) for row in cursor.fetchall()]
 
-    def _select(self, where: sql.Composable, values: Mapping[str, Any]) -> list[JobView]:
-        statement = query(
-            "view_jobs",
-            jobs=self._table.identifier,
-            where=where,
-            **{name: self._table.column(name) for name in _COLUMNS},
-        )
-        with self._connection.transaction() as cursor:
-            cursor.execute(statement, values)
-            return [_view(row) for row in cursor.fetchall()]
+    def _views(self, own: Cursor, rows: Mapping[str, Row]) -> list[JobView]:
+        known = states.of_jobs(own, rows.keys())
+        own.execute(query("last_words"), {"job_ids": list(known)})
+        words = {row["job_id"]: row["reason"] for row in own.fetchall()}
+        return [
+            _view({**row, **known.get(job_id, UNSEEN), "last_words": words.get(job_id)}, job_id)
+            for job_id, row in rows.items()
+        ]
 
 
-def _view(row: Mapping[str, Any]) -> JobView:
-    failure = FailureCode(row["failure"]) if row["failure"] else None
-    progress = row["row_progress"] if row["progress"] is None else row["progress"]
-    plain = {
-        name: row[name]
-        for name in JobView.__slots__
-        if name not in ("failure", "progress", "reason", "left_alone")
-    }
+def _order(view: JobView) -> tuple[int, float, float]:
+    place = _FIRST.index(view.status) if view.status in _FIRST else len(_FIRST)
+    position = math.inf if view.queue_position is None else view.queue_position
+    began = view.opened_at if view.created_at is None else view.created_at
+    return place, position, math.inf if began is None else -began
+
+
+def _view(row: Mapping[str, Any], job_id: str) -> JobView:
+    known = {name: row[name] for name in JobView.__slots__ if name in row}
+    frames = whole(row["frames"])
     return JobView(
-        **plain,
-        failure=failure,
-        progress=progress,
-        reason=_reason(row),
-        left_alone=(row["overwritten"] or 0) > 2,
+        **known
+        | {
+            "id": job_id,
+            "status": row["row_status"] or str(row["row_word"]),
+            "word": row["row_word"],
+            "prompt_id": row["row_prompt_id"],
+            "frames": frames if isinstance(frames, int) else None,
+            "failure": FailureCode(row["failure"]) if row["failure"] else None,
+            "progress": row["row_progress"] if row["progress"] is None else row["progress"],
+            "reason": _reason(row),
+            "left_alone": (row["overwritten"] or 0) > 2,
+        }
     )
 
 
@@ -170,12 +181,12 @@ def _reason(row: Mapping[str, Any]) -> str | None:
     The state of a verdict that merely stands says only that it does; an application's own failure
     is explained by the application, if by anyone.
     """
-    is_open = row["status"] in (Status.QUEUED.value, Status.PROCESSING.value)
+    is_open = row["row_status"] in (Status.QUEUED.value, Status.PROCESSING.value)
     error: str | None = row["error"]
     told: str | None = row["last_words"]
-    if row["known_status"] != row["status"]:  # not seen yet
+    if row["known_status"] != (row["row_status"] or row["row_word"]):  # not seen yet
         return None if is_open else error
     if is_open:
         return row["reason"] or told
-    is_theirs = row["status"] == Status.FAILED.value and row["failure"] is None
+    is_theirs = row["row_status"] == Status.FAILED.value and row["failure"] is None
     return (error if is_theirs else None) or told or error

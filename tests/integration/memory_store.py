@@ -5,14 +5,14 @@ It keeps what the tables keep, as values that nobody else holds; the SQL is test
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.core.expectation import Expectation, ExpectedFrames
 from reconciler.core.jobs import FailureCode, Job, Status
-from reconciler.store.records import Event, JobRecord, PromptRecord, RowChange
+from reconciler.store.records import Event, JobRecord, PromptRecord, Write, Written
 from reconciler.store.servers import ServerRecord
 
 
@@ -38,8 +38,9 @@ class MemoryJobs:
         open_or_late = not self.record.job.status.is_final or late_s > 0
         return [_copy(self.record)] if open_or_late else []
 
-    def see(self, record: JobRecord) -> None:
-        self.record.known_status = record.row_status
+    def see_many(self, records: Iterable[JobRecord]) -> None:
+        for record in records:
+            self.record.known_status = record.row_status
 
     def link(
         self, job: Job, prompt: PromptRecord, event: Event, *, by_row: bool
@@ -51,14 +52,9 @@ class MemoryJobs:
         changed = {prompt.prompt_id: replace(prompt) for prompt in prompts}
         self.record.prompts = [changed.get(p.prompt_id, p) for p in self.record.prompts]
 
-    def write(
-        self, record: JobRecord, change: RowChange, event: Event | None, *, touch_row: bool = True
-    ) -> bool:
-        self.write_states([(record, change)])
-        return True
-
-    def write_states(self, states: Iterable[tuple[JobRecord, RowChange]]) -> None:
-        for _, change in states:
+    def write_many(self, writes: Sequence[Write]) -> Written:
+        for write in writes:
+            change = write.change
             word = change.status.value
             self.written.append((word, change.reason))
             kept = self.record
@@ -67,6 +63,7 @@ class MemoryJobs:
             kept.stage, kept.rule, kept.reason = change.stage, change.rule, change.reason
             kept.progress = kept.row_progress = change.progress
             kept.eta_s, kept.server = change.eta_s, change.server
+        return Written(done=frozenset(write.record.job.id for write in writes))
 
     @property
     def says(self) -> tuple[Status, FailureCode | None]:

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.errors import DatabaseError, TableError
 from reconciler.store import open_store
-from reconciler.store.schema import OPTIONAL
+from reconciler.store.table import OPTIONAL
 from tests.integration.reconciling import Bench, success
 
 P1 = "11111111-1111-4111-8111-111111111111"

@@ -116,9 +116,9 @@ def test_a_listener_whose_connection_breaks_listens_again(stage: Stage) -> None:
         listener.wait(0.01)
         stage.sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where query = 'listen reconciler'"
+            " where query ilike 'listen%'"
         )
-        is_listening = "select true from pg_stat_activity where query = 'listen reconciler'"
+        is_listening = "select true from pg_stat_activity where query ilike 'listen%'"
         wait_for(lambda: not listener.wait(0.01) and stage.sql(is_listening), "it listens again")
         stage.sql("select pg_notify('reconciler', 'job 1')")
         assert listener.wait(20.0)

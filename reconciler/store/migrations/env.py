@@ -5,7 +5,7 @@ from alembic import context
 context.configure(
     connection=context.config.attributes["connection"],
     version_table="migrations",
-    version_table_schema="reconciler",
+    version_table_schema=context.config.attributes["own_schema"],
 )
 with context.begin_transaction():
     context.run_migrations()

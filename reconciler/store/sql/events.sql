@@ -1,8 +1,10 @@
--- name: add_event
+-- name: add_events
 insert into reconciler.events
     (job_id, attempt, kind, from_status, to_status, failure, rule, reason, evidence)
-values (%(job_id)s, %(attempt)s, %(kind)s, %(from_status)s, %(to_status)s, %(failure)s, %(rule)s,
-        %(reason)s, %(evidence)s)
+select job_id, attempt, kind, from_status, to_status, failure, rule, reason, evidence
+from jsonb_to_recordset(%(events)s) as w(
+    job_id text, attempt integer, kind text, from_status text, to_status text, failure text,
+    rule text, reason text, evidence jsonb)
 returning id
 
 -- name: notify

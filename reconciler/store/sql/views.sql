@@ -1,36 +1,29 @@
--- name: view_jobs
--- Rows as people look at them: the table's columns, what we know of each, and the last sentence
--- of its story. The casts are for columns that are absent (null) or of a type of their own.
--- Open ones first, those that run before those that wait, then the newest.
-select j.id::text as id, j.status::text as status, j.comfyui_job_id::text as prompt_id,
-       {job_type}::text as job_type, {frames}::bigint as frames, {progress}::int as row_progress,
-       {output_path}::text as output_path, {error}::text as error,
-       extract(epoch from coalesce({created_at}, s.opened_at))::float8 as created_at,
-       extract(epoch from {updated_at}::timestamptz)::float8 as updated_at,
-       extract(epoch from {completed_at}::timestamptz)::float8 as completed_at,
-       s.attempt, extract(epoch from s.opened_at)::float8 as opened_at,
-       s.known_status, s.failure, s.stage, s.server, s.queue_position, s.progress, s.eta_s,
-       s.rule, s.reason, s.overwritten,
-       extract(epoch from s.decided_at)::float8 as decided_at, e.reason as last_words
-from {jobs} j
-left join reconciler.job_state s on s.job_id = j.id::text
-left join lateral (
-    select reason from reconciler.events where job_id = s.job_id and kind not in ('linked', 'note')
-    order by id desc limit 1
-) e on true
-{where}
-order by case j.status::text when 'processing' then 0 when 'queued' then 1 else 2 end,
-         s.queue_position, coalesce({created_at}, s.opened_at) desc nulls last, j.id desc
+-- name: view_rows
+-- Rows as people look at them. Open ones first, those that run before those that wait, then the
+-- newest.
+select {fields} from {jobs} j {where}
+order by case when j.{status} = any(%(processing)s::text[]::{status_type}[]) then 0
+              when j.{status} = any(%(queued)s::text[]::{status_type}[]) then 1 else 2 end,
+         {created_at} desc nulls last, j.{id} desc
 limit %(limit)s
 
--- name: known_jobs
--- Which of these are rows, and since when their attempt is open, if we have seen them.
-select j.id::text as id, extract(epoch from s.opened_at)::float8 as opened_at
-from {jobs} j left join reconciler.job_state s on s.job_id = j.id::text
-where j.id::text = any(%(job_ids)s)
+-- name: next_in_queue
+-- What runs, and what will run first.
+select job_id from reconciler.job_state where known_status in ('queued', 'processing')
+order by case known_status when 'processing' then 0 else 1 end, queue_position, opened_at desc
+limit %(limit)s
 
--- name: count_jobs
-select count(*) as number from {jobs}
+-- name: last_words
+-- The last sentence of each story.
+select w.job_id, e.reason
+from unnest(%(job_ids)s::text[]) as w(job_id) cross join lateral (
+    select reason from reconciler.events
+    where job_id = w.job_id and kind not in ('linked', 'note') order by id desc limit 1
+) e
+
+-- name: known_rows
+-- Which of these are keys of rows.
+select j.{id}::text as job_id from {jobs} j where j.{id} = any(%(job_ids)s::text[]::{id_type}[])
 
 -- name: is_prepared
 -- Our own tables exist, so somebody has run the service on this database.

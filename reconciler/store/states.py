@@ -1,0 +1,133 @@
+"""What we know of jobs beyond their rows, and their stories: statements on our own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extras import Json
+
+from reconciler.core.jobs import FailureCode
+from reconciler.store.clean import clean_json, clean_text
+from reconciler.store.connection import Cursor
+from reconciler.store.queries import query
+from reconciler.store.records import Event, JobRecord, RowChange, Write
+
+State = Mapping[str, Any]
+
+_NAMES = (
+    *("job_id", "attempt", "known_status", "failure", "stage", "server", "queue_position"),
+    *("progress", "eta_s", "rule", "reason", "overwritten", "opened_at", "decided_at"),
+)
+_TIMES = ("opened_at", "decided_at")
+_COLUMNS = sql.SQL(", ").join(
+    sql.SQL("extract(epoch from s.{0})::float8 as {0}" if name in _TIMES else "s.{}").format(
+        sql.Identifier(name)
+    )
+    for name in _NAMES
+)
+#: Of a row that was never seen.
+UNSEEN: State = dict.fromkeys(_NAMES)
+_REVOCABLE = [code.value for code in FailureCode if not code.is_permanent]
+
+
+def watched(cursor: Cursor, *, late_s: float, servers: Collection[str] | None) -> dict[str, State]:
+    """The states of the jobs that we know as open, or that failed less than `late_s` seconds ago by
+    a verdict that a late success may lift. `servers`: none that another server has."""
+    names = None if servers is None else list(servers)
+    values = {"revocable": _REVOCABLE, "late_s": late_s, "servers": names}
+    cursor.execute(query("watched_states", state=_COLUMNS), values)
+    return {row["job_id"]: row for row in cursor.fetchall()}
+
+
+def of_jobs(cursor: Cursor, job_ids: Collection[str]) -> dict[str, State]:
+    """What we know of these jobs, where we have seen them."""
+    if not job_ids:
+        return {}
+    cursor.execute(query("states_of", state=_COLUMNS), {"job_ids": list(job_ids)})
+    return {row["job_id"]: row for row in cursor.fetchall()}
+
+
+def lock(cursor: Cursor, writes: Sequence[Write]) -> set[str]:
+    """Locks what is still as the decisions were drawn from it, and tells what that is."""
+    values = [_known(write.record) for write in writes]
+    cursor.execute(query("lock_states"), {"states": Json(values), "job_ids": _ids(values)})
+    return {row["job_id"] for row in cursor.fetchall()}
+
+
+def write(cursor: Cursor, writes: Sequence[Write]) -> None:
+    """Sets states that are locked."""
+    if writes:
+        values = [_decided(write.record.job.id, write.change) for write in writes]
+        states = Json(clean_json(values))
+        cursor.execute(query("write_states"), {"states": states, "job_ids": _ids(values)})
+
+
+def follow(cursor: Cursor, rows: Sequence[tuple[State, str, str]]) -> set[str]:
+    """Takes over what the application did to rows: the state as we knew it, the status now, and
+    why. Returns the jobs of which that is news."""
+    values = [
+        {name: state[name] for name in ("job_id", "attempt", "known_status")}
+        | {"status": status, "reason": clean_text(reason)}
+        for state, status, reason in rows
+    ]
+    cursor.execute(query("note_row_statuses"), {"jobs": Json(values), "job_ids": _ids(values)})
+    return {row["job_id"] for row in cursor.fetchall()}
+
+
+def tell(cursor: Cursor, told: Sequence[tuple[str, int, Event]]) -> None:
+    """Adds sentences to stories, by job and attempt, and hints at the newest."""
+    if not told:
+        return
+    values = [_sentence(*sentence) for sentence in told]
+    cursor.execute(query("add_events"), {"events": Json(values)})
+    newest = max(row["id"] for row in cursor.fetchall())
+    notify(cursor, f"event {newest}")
+
+
+def notify(cursor: Cursor, payload: str) -> None:
+    """A hint to whoever listens that something changed."""
+    cursor.execute(query("notify"), {"payload": payload[:200]})
+
+
+def _ids(values: Sequence[Mapping[str, object]]) -> list[object]:
+    return [value["job_id"] for value in values]
+
+
+def _sentence(job_id: str, attempt: int, event: Event) -> dict[str, object]:
+    return {
+        "job_id": job_id,
+        "attempt": attempt,
+        "kind": event.kind,
+        "from_status": event.from_status,
+        "to_status": event.to_status,
+        "failure": event.failure,
+        "rule": event.rule,
+        "reason": clean_text(event.reason),
+        "evidence": clean_json(event.evidence),
+    }
+
+
+def _known(record: JobRecord) -> dict[str, object]:
+    return {
+        "job_id": record.job.id,
+        "attempt": record.job.attempt,
+        "known_status": record.known_status,
+        "known_rule": record.rule,
+    }
+
+
+def _decided(job_id: str, change: RowChange) -> dict[str, object]:
+    return {
+        "job_id": job_id,
+        "status": change.status.value,
+        "failure": change.failure.value if change.failure else None,
+        "stage": change.stage,
+        "server": change.server,
+        "queue_position": change.queue_position,
+        "progress": change.progress,
+        "eta_s": change.eta_s,
+        "rule": change.rule,
+        "reason": change.reason,
+    }
