@@ -40,7 +40,7 @@ ROWS_S = 1.0
 #: clock of a file server may be an hour behind.
 SCAN_MARGIN_S = 7200.0
 #: First and longest wait after the database failed, in seconds.
-DATABASE_RETRY_S = (0.5, 30.0)
+DATABASE_RETRY_S = (0.5, 5.0)
 
 
 class Service:
