@@ -20,6 +20,8 @@ _CONNECT_TIMEOUT_S = 3.0
 #: ComfyUI's loop can be busy for seconds.
 _GOODBYE_S = 5.0
 _REASON_CHARS = 200
+#: Headers that are longer are none; the library reads them byte by byte, and without end.
+_MAX_HANDSHAKE_BYTES = 64 * 1024
 
 
 class Hangup(Exception):
@@ -48,11 +50,12 @@ class Channel:
                 self._connect(min(timeout_s, _CONNECT_TIMEOUT_S))
                 self._socket.connect(
                     self._url,
-                    socket=self._line,
+                    socket=_Handshake(self._line, _MAX_HANDSHAKE_BYTES),
                     header=self._address.request_headers,
                     suppress_origin=True,
                     redirect_limit=0,
                 )
+                self._socket.sock = self._line
                 self._talking = True
             except (WebSocketException, OSError, ValueError) as error:
                 raise Hangup(self._words(error)) from error
@@ -114,6 +117,25 @@ class Channel:
         if self._was_cut:
             return "the connection did not come about in time"
         return (str(error).strip() or type(error).__name__)[:_REASON_CHARS]
+
+
+class _Handshake:
+    """A line on which so many bytes are read at most."""
+
+    def __init__(self, line: socket.socket | None, max_bytes: int) -> None:
+        self._line = line
+        self._left = max_bytes
+
+    def recv(self, bufsize: int) -> bytes:
+        """As a socket's."""
+        data: bytes = self.__getattr__("recv")(bufsize)
+        self._left -= len(data)
+        if self._left < 0:
+            raise WebSocketException("the handshake has no end")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._line, name)
 
 
 class _BoundedSocket(websocket.WebSocket):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -50,6 +51,9 @@ class SocketTiming:
     steady_s: float = 20.0
     #: Longer gaps between two connections interrupt the listening.
     gap_s: float = 3.0
+    #: More messages in a second than this are a flood: reading it would take the processor from
+    #: everything else here, and reading it slowly would hold up ComfyUI's other clients.
+    most_per_second: int = 1000
 
 
 class Listening:
@@ -86,6 +90,27 @@ class Listening:
         """Since when we have been listening, or None where we are not."""
         left_at = self._left_at
         return None if left_at is not None and now - left_at > self._gap_s else self._since
+
+
+class Flood(Hangup):
+    """More messages come than anybody could mean."""
+
+
+class Rate:
+    """Counts the messages of one connection. Raises `Flood`."""
+
+    def __init__(self, most_per_second: int) -> None:
+        self._most = most_per_second
+        self._began = -math.inf
+        self._count = 0
+
+    def note(self, now: float) -> None:
+        """A message came."""
+        if now - self._began >= 1.0:
+            self._began, self._count = now, 0
+        self._count += 1
+        if self._count > self._most:
+            raise Flood(f"the server sends more than {self._most} messages a second")
 
 
 class ComfySocket:
@@ -197,14 +222,19 @@ class ComfySocket:
         self._pass_on(first)
 
     def _hear_until_silence(self, channel: Channel) -> None:
+        rate = Rate(self._timing.most_per_second)
         try:
             while not self._stopping.is_set():
+                rate.note(time.monotonic())
                 for event in self._hear(channel, self._timing.silence_s):
                     if isinstance(event, StatusHeard):
                         self._listening.heard(event.queue_remaining)
                     self._pass_on(event)
         except Silence:
             _log.debug("replacing a silent websocket", server=self.address.name)
+        except Flood:
+            channel.cut()  # a polite goodbye would read on
+            raise
         finally:
             self._listening.end(time.monotonic())
 

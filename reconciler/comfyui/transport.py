@@ -18,6 +18,9 @@ from reconciler.comfyui.line import Session
 from reconciler.errors import ServerAnswer, ServerRefused, ServerTimeout
 
 _CHUNK_BYTES = 64 * 1024
+#: What an answer's values take of the bytes that are allowed: in memory each takes far more than
+#: the three bytes in which it can be said.
+_BYTES_PER_VALUE = 8
 _EXCERPT_CHARS = 160
 _ADVICE = {
     401: "set the server's token or headers",
@@ -156,6 +159,14 @@ class Transport:
         return bytes(taken)
 
     def _json(self, what: str, body: bytes) -> Any:
+        if (
+            sum(body.count(sign) for sign in (b",", b"[", b"{")) * _BYTES_PER_VALUE
+            > self._max_bytes
+        ):
+            raise ServerAnswer(
+                f"{self.address} answered {what} with more values than any queue has. "
+                "If its queue really is that long, raise max_answer_bytes"
+            )
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:

@@ -189,7 +189,7 @@ def test_an_endless_answer_is_not_read(status: bytes) -> None:
 
 
 def test_an_answer_of_just_the_right_size_is_read() -> None:
-    body = b'{"p": {}}'.ljust(200_000)
+    body = b'{"p": {"prompt": [], "outputs": {}, "status": null}}'.ljust(200_000)
 
     def talk(visit: Visit) -> None:
         visit.request()
@@ -199,6 +199,15 @@ def test_an_answer_of_just_the_right_size_is_read() -> None:
         assert ask(server.url, max_answer_bytes=200_000) is not None
         with pytest.raises(ServerAnswer, match="more than 199999 bytes"):
             ask(server.url, max_answer_bytes=199_999)
+
+
+def test_an_answer_of_too_many_values_is_not_parsed() -> None:
+    def talk(visit: Visit) -> None:
+        visit.request()
+        visit.answer(b"[" + b"{}," * 60_000 + b"{}]")
+
+    with serving(talk) as server, pytest.raises(ServerAnswer, match="more values than any queue"):
+        ask(server.url, max_answer_bytes=200_000, timeout_s=10.0)
 
 
 def said(data: bytes) -> Callable[[Visit], None]:

@@ -191,6 +191,39 @@ def test_a_stolen_socket_backs_off_and_does_not_fight() -> None:
         us.wait(Connected, 6)
 
 
+def test_a_flood_is_not_read_and_the_next_attempt_waits_longer() -> None:
+    async def floods(guest: Guest) -> None:
+        await guest.ws.send_json(status(0))
+        while guest.number <= 3:
+            await guest.ws.send_json(status(1))
+        await guest.stay()
+
+    quick = {"most_per_second": 50, "first_wait_s": 0.05, "longest_wait_s": 10.0}
+    with listening(floods) as server, ears(server.url, **quick) as us:
+        wait_for(lambda: len(server.guests) == 4)
+        assert len(us.of(StatusHeard)) <= 3 * 51 + 1
+        lost = us.wait(Disconnected)
+        assert isinstance(lost, Disconnected) and "more than 50 messages a second" in lost.reason
+        came = [guest.came_at for guest in server.guests]
+        assert all(
+            later - sooner >= 0.05 * 2**n for n, (sooner, later) in enumerate(pairwise(came))
+        )
+        us.wait(Connected, 4)
+
+
+@pytest.mark.parametrize("more", [b"\0", b"a: b\r\n"])
+def test_a_handshake_without_end_is_given_up(more: bytes) -> None:
+    def goes_on(visit: Visit) -> None:
+        visit.request()
+        visit.line.sendall(b"HTTP/1.1 101 Switching Protocols\r\n")
+        while not visit.over.is_set():
+            visit.line.sendall(more * 1000)
+
+    with serving(goes_on) as server, ears(server.url, first_status_s=20.0) as us:
+        lost = us.wait(Disconnected)
+        assert isinstance(lost, Disconnected) and "no end" in lost.reason
+
+
 def test_a_steady_connection_that_breaks_is_replaced_at_once() -> None:
     async def breaks(guest: Guest) -> None:
         await guest.ws.send_json(status(0))
