@@ -114,9 +114,7 @@ def _all(store: Store, settings: Settings, limit: int | None) -> None:
         terminal.say(Text(trouble, "yellow"))
     jobs = store.views.listing(limit)
     if not jobs:
-        terminal.remark(
-            f"No jobs in {'.'.join(store.table.name)} yet: an application inserts them."
-        )
+        terminal.remark(f"No jobs in {store.table.shown} yet: an application inserts them.")
         return
     if troubles:
         terminal.say("")

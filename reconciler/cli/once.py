@@ -108,7 +108,7 @@ def _build(settings: Settings, stack: ExitStack, answered: Event) -> tuple[Parts
         stack.callback(let_go, settings.data_dir)
     require_same_schema(settings)
     store = connect(settings)
-    stack.callback(store.connection.close)
+    stack.callback(store.close)
     tenure = tenure_of(settings, store)
     parts = build(settings, store, tenure, lambda path: answered.set())
     tenure.start()

@@ -10,7 +10,7 @@ import typer
 from reconciler.cli.terminal import warn
 from reconciler.errors import DatabaseError, SchemaMismatch
 from reconciler.settings import Settings
-from reconciler.store import Store, open_store
+from reconciler.store import Store, open_configured
 from reconciler.store.embedded import url_if_running
 from reconciler.store.revision import found_revision, known_revisions, newest_revision
 from reconciler.store.views import JobView
@@ -24,21 +24,13 @@ def reading(settings: Settings) -> Iterator[Store]:
 
     Raises DatabaseError where the embedded server does not run, or nobody has used the database.
     """
-    database = settings.database
-    store = open_store(
-        running_url(settings),
-        direct_url=database.direct_dsn,
-        jobs_table=database.jobs_table,
-        connect_timeout_s=database.connect_timeout_s,
-        statement_timeout_s=database.statement_timeout_s,
-        create=False,
-    )
+    store = open_configured(running_url(settings), settings, create=False)
     try:
         store.views.require_prepared()
         _require_same_schema(store)
         yield store
     finally:
-        store.connection.close()
+        store.close()
 
 
 def _require_same_schema(store: Store) -> None:
@@ -74,7 +66,6 @@ def find(store: Store, job_id: str) -> JobView:
     """The job, or the end of the command."""
     job = store.views.one(job_id)
     if job is None:
-        table = ".".join(store.table.name)
-        warn("error: ", f"there is no job {job_id!r} in {table}")
+        warn("error: ", f"there is no job {job_id!r} in {store.table.shown}")
         raise typer.Exit(NO_SUCH_JOB)
     return job

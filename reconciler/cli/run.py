@@ -66,7 +66,7 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
         if not wait_for_schema(settings, stopping):
             return
         store = connect(settings)
-        stack.callback(store.connection.close)
+        stack.callback(store.close)
         log.info("database", url=masked_dsn(store.connection.url), embedded=embedded)
         service = Service(settings, store)
         signals.then(service.stop)

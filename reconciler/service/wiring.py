@@ -21,7 +21,7 @@ from reconciler.service.attending import Attended, Tools
 from reconciler.service.inspecting import limits_of
 from reconciler.service.tenure import Tenure
 from reconciler.settings import Settings
-from reconciler.store import Store, open_store
+from reconciler.store import Store, open_configured
 from reconciler.store.agents import AgentStore, Identity
 from reconciler.store.connection import Connection
 from reconciler.store.embedded import ensure_running
@@ -60,7 +60,7 @@ class Parts:
         self.fetchers.shutdown(wait=True, cancel_futures=True)
         self.inspectors.shutdown(wait=True)
         self.lookers.shutdown(wait=False, cancel_futures=True)
-        self.store.connection.close()
+        self.store.close()
 
 
 def database_url(settings: Settings) -> str:
@@ -70,14 +70,7 @@ def database_url(settings: Settings) -> str:
 
 def connect(settings: Settings, *, create: bool = True) -> Store:
     """The store of these settings. Raises DatabaseError and TableError."""
-    return open_store(
-        database_url(settings),
-        direct_url=settings.database.direct_dsn,
-        jobs_table=settings.database.jobs_table,
-        connect_timeout_s=settings.database.connect_timeout_s,
-        statement_timeout_s=settings.database.statement_timeout_s,
-        create=create,
-    )
+    return open_configured(database_url(settings), settings, create=create)
 
 
 def require_servers(settings: Settings) -> None:

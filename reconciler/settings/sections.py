@@ -49,6 +49,11 @@ class DatabaseSettings(Section):
         """The same past a pooler, if there is one between."""
         return self.direct_url.get_secret_value() if self.direct_url else None
 
+    @property
+    def own_dsn(self) -> str | None:
+        """As `dsn`, of the database of our own tables; None where that is the same."""
+        return self.own_url.get_secret_value() if self.own_url else None
+
     @field_validator("own_schema")
     @classmethod
     def _schema_is_a_name(cls, name: str) -> str:

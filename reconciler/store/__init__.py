@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from reconciler.settings import Settings
 from reconciler.settings.jobs import JobsSettings
 from reconciler.store.connection import Connection
 from reconciler.store.databases import Databases
@@ -38,6 +39,23 @@ class Store:
         self.databases.close()
 
 
+def open_configured(url: str, settings: Settings, *, create: bool = True) -> Store:
+    """`open_store` at `url`, as these settings say."""
+    database = settings.database
+    return open_store(
+        url,
+        direct_url=database.direct_dsn,
+        jobs_table=database.jobs_table,
+        jobs=settings.jobs,
+        own_url=database.own_dsn,
+        own_schema=database.own_schema,
+        connect_timeout_s=database.connect_timeout_s,
+        statement_timeout_s=database.statement_timeout_s,
+        idle_timeout_s=settings.agent.terms.idle_s,
+        create=create,
+    )
+
+
 def open_store(
     url: str,
     *,
@@ -48,6 +66,7 @@ def open_store(
     own_schema: str = OWN_SCHEMA,
     connect_timeout_s: float = 5.0,
     statement_timeout_s: float = 30.0,
+    idle_timeout_s: float = 60.0,
     create: bool = True,
 ) -> Store:
     """Connects to `url` and, with `create`, brings the database to what we need.
@@ -60,6 +79,7 @@ def open_store(
         Connection,
         connect_timeout_s=connect_timeout_s,
         statement_timeout_s=statement_timeout_s,
+        idle_timeout_s=idle_timeout_s,
         own_schema=own_schema,
     )
     rows = connect(url, direct_url=direct_url)

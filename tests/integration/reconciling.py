@@ -156,11 +156,13 @@ class Bench:
         jobs_table: str = "production_jobs",
         unsound_confirm_s: float = 0.0,
         expect: ExpectPolicy = ExpectPolicy(),  # noqa: B008 - frozen
+        **opening: Any,
     ) -> None:
+        """`opening`: more arguments of `open_store`."""
         self.url = url
         #: How files are inspected; a test may put another in its place.
         self.inspect: Inspect = inspect_here
-        self.store: Store = open_store(url, jobs_table=jobs_table)
+        self.store: Store = open_store(url, jobs_table=jobs_table, **opening)
         self.clock, self.live = DatabaseClock(), LiveSigns()
         self.clock.set(self.store.jobs.now())
         self.inspectors, self._lookers = ThreadPoolExecutor(2), ThreadPoolExecutor(2)
@@ -195,7 +197,7 @@ class Bench:
     def close(self) -> None:
         self.inspectors.shutdown()
         self._lookers.shutdown()
-        self.store.connection.close()
+        self.store.close()
 
     def run_pass(self, **how: Any) -> PassReport:
         """A pass, after every inspection that an earlier one asked for has answered."""
