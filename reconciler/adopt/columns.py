@@ -15,7 +15,7 @@ _JSON_ROLES = {FRAMES.setting, PROMPT_ID.setting}
 
 
 #: Why there is no column for a setting.
-_NONE = "no column is called so"
+NONE = "no column is called so"
 
 
 def choose(role: Role, table: Table, given: Given, taken: Collection[str] = ()) -> Choice:
@@ -40,7 +40,7 @@ def choose(role: Role, table: Table, given: Given, taken: Collection[str] = ()) 
         return Choice(
             setting, value.model_dump(mode="json"), Confidence.LIKELY, reason, tuple(others)
         )
-    reason = "; ".join(f"{column.name} {why}" for column, why in refused) or _NONE
+    reason = "; ".join(f"{column.name} {why}" for column, why in refused) or NONE
     return Choice(setting, False, Confidence.CERTAIN, reason, lost=role.lost)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -45,7 +46,9 @@ def edited(text: str, wanted: Mapping[str, Any]) -> str:
         after = start + _block(wanted, "")
     else:
         after = before
-        for edit in sorted(_edits(root, wanted, before), key=lambda each: -each.start):
+        # From the end, so that places stay right; of two at one place the outer section's is last.
+        edits = reversed(list(_edits(root, wanted, before)))
+        for edit in sorted(edits, key=lambda each: -each.start):
             after = after[: edit.start] + edit.text + after[edit.end :]
     _require_meaning(before, after, wanted)
     return after.replace("\n", newline)
@@ -60,7 +63,8 @@ def _edits(node: yaml.Node, wanted: Mapping[str, Any], text: str) -> Iterator[_E
         if found is None:
             missing[key] = value
         elif isinstance(value, Line):
-            yield _replaced(found[1], value)
+            if yaml.SafeLoader("").construct_document(found[1]) != value.value:
+                yield _replaced(*found, value)
         elif _is_null(found[1]):
             yield _filled(found, value, text)
         else:
@@ -73,9 +77,11 @@ def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
-def _replaced(node: yaml.Node, line: Line) -> _Edit:
+def _replaced(key: yaml.Node, node: yaml.Node, line: Line) -> _Edit:
     start, end = node.start_mark.index, _end(node)
     space = " " if start == end else ""  # `key:` with nothing after it
+    if node.start_mark.line > key.end_mark.line:
+        space = _STEP  # a list may stand right below its key, what replaces it may not
     return _Edit(start, end, space + _value(line.value))
 
 
@@ -141,12 +147,16 @@ def _value(value: Any) -> str:
     """One value on one line: plain where it is read as it stands, else as JSON."""
     if isinstance(value, str):
         is_plain = _PLAIN.fullmatch(value) and yaml.safe_load(value) == value
-        return value if is_plain else json.dumps(value)
+        return value if is_plain else _in_quotes(value)
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key}: {_value(inner)}' for key, inner in value.items())}}}"
     return json.dumps(value)
+
+
+def _in_quotes(text: str) -> str:
+    return yaml.safe_dump(text, default_style='"', width=sys.maxsize).strip()
 
 
 def _require_meaning(before: str, after: str, wanted: Mapping[str, Any]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.adopt import names
 from reconciler.adopt.facts import Column, Family, Kind, Table
 from reconciler.adopt.proposal import Choice, Confidence, Given, Note, NoteKind
 
 SETTING = ("jobs", "columns", "id")
 _FAMILIES = (Family.WHOLE, Family.TEXT, Family.UUID)
+#: What a key is called where only its name tells.
 _USUAL = ("id", "job_id", "uuid", "job_uuid")
 
 
@@ -20,7 +22,7 @@ def recognise_key(table: Table, given: Given) -> Choice | Note:
     single = [(column, keys == 0) for keys, column in _single(table)]
     usable = sorted(
         (pair for pair in single if pair[0].not_null and pair[0].family in _FAMILIES),
-        key=lambda pair: (not pair[1], pair[0].name not in _USUAL),
+        key=lambda pair: (not pair[1], names.rank(pair[0].name, _USUAL) is None),
     )
     if usable:
         first, is_primary = usable[0]
@@ -31,26 +33,26 @@ def recognise_key(table: Table, given: Given) -> Choice | Note:
 
 
 def _single(table: Table) -> Iterator[tuple[int, Column]]:
-    for number, names in enumerate(table.keys):
-        column = table.column(names[0]) if len(names) == 1 else None
+    for number, key in enumerate(table.keys):
+        column = table.column(key[0]) if len(key) == 1 else None
         if column is not None:
             yield number, column
 
 
 def _without_index(table: Table) -> Choice | None:
     """A view has no index, and each partition one of its own: then a column of a usual name."""
-    for name in _USUAL:
-        column = table.column(name)
-        if column is None or column.family not in _FAMILIES:
+    called = [column for column in table.columns if names.rank(column.name, _USUAL) is not None]
+    for column in sorted(called, key=lambda c: names.rank(c.name, _USUAL) or 0):
+        if column.family not in _FAMILIES:
             continue
-        seen = table.sample.of(name)
+        seen = table.sample.of(column.name)
         if table.kind is Kind.VIEW and seen.count == seen.distinct:
             why = f"a view has no key; its {seen.count} values seen are different"
-            return Choice(SETTING, name, Confidence.ASSUMED, why)
-        in_key = any(name in key for key in table.keys)
+            return Choice(SETTING, column.name, Confidence.ASSUMED, why)
+        in_key = any(column.name in key for key in table.keys)
         if table.kind is Kind.PARTITIONED and in_key and column.makes_itself:
             why = f"part of the primary key; {column.default} gives no value twice"
-            return Choice(SETTING, name, Confidence.LIKELY, why)
+            return Choice(SETTING, column.name, Confidence.LIKELY, why)
     return None
 
 

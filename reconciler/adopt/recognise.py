@@ -110,7 +110,7 @@ def _server(table: Table, given: Given) -> Choice | None:
             return Choice(setting, column.name, Confidence.CERTAIN, reason)
     if table.column("server") is None:
         return None
-    reason = "its values are not the names that `servers` gives"
+    reason = "nothing shows that it holds the names that `servers` gives"
     lost = "asking only the job's own server"
     return Choice(setting, False, Confidence.LIKELY, reason, lost=lost)
 
@@ -147,8 +147,9 @@ def _short(table: Table, choices: Sequence[Choice]) -> list[Note]:
             text = (
                 f"{column.name} takes {column.max_length} characters: what is longer is cut or lost"
             )
-            advice = f"ALTER TABLE {table.quoted} ALTER COLUMN {quoted(column.name)} TYPE text;"
-            notes.append(Note(NoteKind.NOTE, text, advice))
+            statement = f"ALTER TABLE {table.quoted} ALTER COLUMN {quoted(column.name)} TYPE text;"
+            is_table = table.kind is not Kind.VIEW
+            notes.append(Note(NoteKind.NOTE, text, statement if is_table else None))
         if choice.name == "output_path" and table.sample.of(column.name).urls:
             text = f"{column.name} holds URLs; we write the file's path, below its stored_path"
             advice = "set stored_path of each server to the URL that its output directory has"

@@ -11,6 +11,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from reconciler.adopt.changes import plain
+from reconciler.adopt.columns import NONE
 from reconciler.adopt.columns import shown as place
 from reconciler.adopt.facts import Database, Table
 from reconciler.adopt.find import Found
@@ -40,10 +41,12 @@ def tell(found: Found, plan: Plan) -> None:
     for line in _head(found.database, proposal.table):
         _say(line)
     terminal.say(_choices(proposal))
+    if lost := [choice for choice in proposal.choices if choice.value is False]:
+        terminal.out().print(_block("lost", "", "; ".join(map(_lost, lost))), soft_wrap=True)
     for kind in NoteKind:
         for note in proposal.notes_of(kind):
             terminal.out().print(_note(note), soft_wrap=True)
-    if plan.is_nothing:
+    if plan.is_nothing or proposal.problems:
         return
     terminal.raw("")
     for line in plan.shown().splitlines():
@@ -152,7 +155,7 @@ def _choices(proposal: Proposal) -> Grid:
     grid.add_column("setting", no_wrap=True)
     grid.add_column("in this table", max_width=_MAX_NAME, overflow="fold")
     grid.add_column("why", ratio=1)
-    for choice in proposal.choices:
+    for choice in (each for each in proposal.choices if each.value is not False):
         grid.add_row(
             _label(choice),
             Text(safe(_words(choice.value), 200), _STYLES[choice.confidence]),
@@ -168,8 +171,6 @@ def _label(choice: Choice) -> str:
 
 
 def _words(value: Any) -> str:
-    if value is False:
-        return "-"
     if isinstance(value, list):
         return ", ".join(value) or "-"
     return place(value)
@@ -177,18 +178,23 @@ def _words(value: Any) -> str:
 
 def _why(choice: Choice) -> str:
     why = f"assumed: {choice.reason}" if choice.confidence is Confidence.ASSUMED else choice.reason
-    if choice.lost:
-        why += f". Lost: {choice.lost}"
     if choice.alternatives:
         why += f". Also possible: {', '.join(choice.alternatives[:4])}"
     return why
 
 
+def _lost(choice: Choice) -> str:
+    why = "" if choice.reason == NONE else f" ({choice.reason})"
+    return f"no {choice.name}{why}: {choice.lost}"
+
+
 def _note(note: Note) -> Text:
     lead, style = _HEADINGS[note.kind]
-    lines = _wrapped(note.text)
-    if note.advice:
-        lines += _wrapped(note.advice)
+    return _block(lead, style, note.text, *([note.advice] if note.advice else []))
+
+
+def _block(lead: str, style: str, *texts: str) -> Text:
+    lines = [line for text in texts for line in _wrapped(text)]
     shown = Text(f"{lead:<{_INDENT}}" + f"\n{' ' * _INDENT}".join(lines))
     shown.stylize(style, 0, len(lead))
     return shown

@@ -1,0 +1,85 @@
+"""What we may not do is told with the statement that changes it, and nothing is run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from reconciler.adopt.facts import Trigger
+from reconciler.adopt.proposal import Given, NoteKind, Proposal
+from tests.unit.adopt.facts import HERE, column, propose, table, told, value
+
+
+def todo(proposal: Proposal) -> list[str | None]:
+    return [note.advice for note in proposal.notes_of(NoteKind.TODO)]
+
+
+JOBS = table(
+    column("comfyui_job_id"),
+    column("Error", may_write=False),
+    column("frames", "integer", may_read=False, may_write=False),
+    column("secret", may_read=False, may_write=False),
+)
+
+
+def test_rights_by_column() -> None:
+    assert todo(propose(JOBS)) == [
+        "GRANT SELECT (frames) ON public.production_jobs TO app;",
+        'GRANT UPDATE ("Error") ON public.production_jobs TO app;',
+    ]
+
+
+def test_a_schema_that_may_not_be_used() -> None:
+    of = dataclasses.replace(JOBS, schema="Studio", may_use_schema=False)
+    assert 'GRANT USAGE ON SCHEMA "Studio" TO app;' in todo(propose(of))
+
+
+NOWHERE = dataclasses.replace(HERE, may_create_schema=False)
+PLAIN = table(column("comfyui_job_id"))
+
+
+def test_without_any_place_for_our_own_tables() -> None:
+    found = propose(PLAIN, database=NOWHERE)
+    assert "GRANT CREATE ON DATABASE prod TO app;" in (todo(found)[0] or "")
+    assert "two commits, and no SQL can join them" in told(found)
+
+
+def test_a_schema_where_we_may_create_is_taken() -> None:
+    theirs = {"public": frozenset(), "app": frozenset({"events"}), "sandbox": frozenset({"x"})}
+    found = propose(PLAIN, database=dataclasses.replace(NOWHERE, schemas=theirs))
+    assert value(found, "own_schema", "database") is None
+    choice = found.choice("database", "own_schema")
+    assert choice is not None
+    assert choice.value == "sandbox"
+    assert not todo(found)
+
+
+def test_our_own_schema_that_is_there_is_enough() -> None:
+    ours = {"reconciler": frozenset({"events"})}
+    found = propose(PLAIN, database=dataclasses.replace(NOWHERE, schemas=ours))
+    assert found.choice("database", "own_schema") is None
+    assert not todo(found)
+
+
+def test_another_database_for_them() -> None:
+    found = propose(PLAIN, Given(own_elsewhere=True), NOWHERE)
+    assert not todo(found)
+    assert "two commits" in told(found)
+
+
+def test_a_standby_is_a_problem() -> None:
+    found = propose(PLAIN, database=dataclasses.replace(HERE, standby=True))
+    assert "standby" in found.problems[0].text
+
+
+def test_surprises_are_told() -> None:
+    of = table(
+        column("comfyui_job_id"),
+        column("owner", not_null=True),
+        column("made", not_null=True, default="now()"),
+        triggers=(Trigger("touch", "set_updated_at"),),
+        row_security=True,
+    )
+    words = told(propose(of))
+    assert "trigger touch (set_updated_at) runs when we update a row" in words
+    assert "NOT NULL without a default: owner. Harmless" in words
+    assert "row-level security" in words
