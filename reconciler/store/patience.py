@@ -19,7 +19,6 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-import psycopg2.extras
 
 from reconciler.store.queries import OWN_SCHEMA
 
@@ -89,12 +88,21 @@ class PatientCursor(psycopg2.extensions.cursor):
             super().execute(query, vars)
 
 
-class Cursor(psycopg2.extras.RealDictCursor):
-    """The same; its rows are dictionaries."""
+class Cursor(PatientCursor):
+    """The same; its rows are dictionaries, plain ones: with ten thousand rows a second those of
+    psycopg2, which are made column by column, take more time than all the rest of a pass."""
 
-    def execute(self, query: Any, vars: Any = None) -> None:
-        with self.connection.waiting():  # type: ignore[attr-defined]
-            super().execute(query, vars)
+    def fetchone(self) -> dict[str, Any] | None:  # type: ignore[override]
+        row = super().fetchone()
+        return None if row is None else dict(zip(self._names, row, strict=True))
+
+    def fetchall(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        rows, names = super().fetchall(), self._names
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    @property
+    def _names(self) -> list[str]:
+        return [column.name for column in self.description or ()]
 
 
 class _Watch:
