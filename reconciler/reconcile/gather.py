@@ -288,7 +288,7 @@ class Gatherer:
         if (known := self._histories.answer(server, prompt.prompt_id)) is not None:
             return known
         try:
-            return server.client.ending(prompt.prompt_id) or Place.ABSENT
+            return self._histories.ask(server, prompt.prompt_id) or Place.ABSENT
         except ServerAnswer as error:
             self.answered.discard(server.name)
             # It answers others: one entry that it cannot tell must not make the server silent.

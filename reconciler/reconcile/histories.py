@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,9 @@ PAGE_MOST = 1000
 #: Prompts of one server that are asked for singly between two looks, at most: the others stay where
 #: they were until it is their turn.
 QUESTIONS = 100
+#: Seconds that the single questions to one server may take between two looks: the servers are asked
+#: one after the other, and one that is slow must not hold up the jobs of all others.
+PATIENCE_S = 5.0
 
 
 @dataclass
@@ -34,11 +38,14 @@ class Histories:
     #: Whose turn it is to be asked for singly, where not all are.
     _chosen: dict[str, set[str]] = field(default_factory=dict)
     _turn: int = 0
+    #: Seconds that single questions took.
+    _asked_s: dict[str, float] = field(default_factory=dict)
 
     def forget(self) -> None:
         """The queues are about to be read anew."""
         self._pages.clear()
         self._chosen.clear()
+        self._asked_s.clear()
 
     def prepare(self, server: WatchedServer, missing: list[str]) -> None:
         """These prompts are to be asked for: reads a page, where that is less than all of them."""
@@ -54,12 +61,20 @@ class Histories:
             self._turn += QUESTIONS
 
     def may_ask(self, servers: Iterable[WatchedServer], prompt_id: str) -> bool:
-        """False where it is not this prompt's turn at one of the servers."""
+        """False where it is not this prompt's turn at one of the servers, or that is too slow."""
         return all(
-            prompt_id in self._chosen.get(server.name, (prompt_id,))
-            or self.answer(server, prompt_id) is not None
+            self._is_in_turn(server, prompt_id) or self.answer(server, prompt_id) is not None
             for server in servers
         )
+
+    def ask(self, server: WatchedServer, prompt_id: str) -> EndedPrompt | None:
+        """A question for this prompt alone. Raises `ServerError`."""
+        began_s = time.monotonic()
+        try:
+            return server.client.ending(prompt_id)
+        finally:
+            took_s = time.monotonic() - began_s
+            self._asked_s[server.name] = self._asked_s.get(server.name, 0.0) + took_s
 
     def answer(self, server: WatchedServer, prompt_id: str) -> EndedPrompt | Place | None:
         """What the page says of a prompt: how it ended, or that history has not got it. None where
@@ -68,6 +83,10 @@ class Histories:
         if page is None:
             return None
         return page.ended.get(prompt_id) or (Place.ABSENT if page.whole else None)
+
+    def _is_in_turn(self, server: WatchedServer, prompt_id: str) -> bool:
+        patient = self._asked_s.get(server.name, 0.0) < PATIENCE_S
+        return patient and prompt_id in self._chosen.get(server.name, (prompt_id,))
 
     def _read(self, server: WatchedServer, wanted: int) -> None:
         try:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from reconciler.comfyui.values import QueuedPrompt
 from reconciler.errors import ServerTimeout
+from reconciler.reconcile import histories
 from tests.integration.reconciling import QUICK, Bench, error, success
 
 P1, P2 = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -172,3 +175,20 @@ def test_finished_jobs_are_not_read_to_find_the_open_ones(bench: Bench) -> None:
     bench.store.connection.close()  # its statistics are counted when it ends
     for name, number in before.items():
         assert bench.sql(count, name)[0]["n"] - number < 5000, name
+
+
+def test_a_slow_history_is_asked_a_few_questions_between_two_looks(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(0.0, 3.0)
+    monkeypatch.setattr(histories, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    jobs = [bench.insert(comfyui_job_id=f"p{n}") for n in range(6)]
+    bench.server.running = [QueuedPrompt(f"p{n}", float(n)) for n in range(6)]
+    bench.run_pass()
+    bench.server.running = []
+    for n in range(6):
+        bench.server.end(f"p{n}", error())
+    bench.run_pass()
+    assert sorted(bench.says(job)[0] for job in jobs) == ["failed"] * 2 + ["processing"] * 4
+    bench.passes(2)
+    assert [bench.says(job) for job in jobs] == [("failed", "execution_error")] * 6
