@@ -140,7 +140,7 @@ class JobsTable:
         """The same for an instant: seconds since the epoch, null where it is none."""
         name = self.column(field)
         if name is None:
-            return _NULL
+            return sql.SQL("null::float8")
         naive = self.columns[name].kind in NAIVE_TIMES
         zoned = "({column}::timestamp at time zone {zone})" if naive else "{column}"
         text = f"case when isfinite({{column}}) then extract(epoch from {zoned})::float8 end"

@@ -285,7 +285,7 @@ def test_a_reader_that_goes_away_is_no_error(stage: Stage) -> None:
 def test_a_database_that_nobody_prepared(database: str) -> None:
     empty = reconciler("status", "--database", database)
     assert empty.returncode == 3
-    assert "there is no table 'production_jobs'" in empty.stderr
+    assert "there is no table production_jobs" in empty.stderr
     Stage(database).close()
     stage = Stage(database)
     stage.sql("drop schema reconciler cascade")
