@@ -9,7 +9,7 @@ from psycopg2.extras import Json
 
 from reconciler.core.jobs import Job, Status
 from reconciler.errors import StatementRefused
-from reconciler.store import states
+from reconciler.store import intentions, states
 from reconciler.store.clean import clean_json, clean_text
 from reconciler.store.connection import Cursor
 from reconciler.store.databases import Databases
@@ -52,6 +52,8 @@ class _Found:
     records: dict[str, JobRecord] = field(default_factory=dict)
     #: What applications did that ends our interest: the state as we knew it, the status, and why.
     lost: list[tuple[State, str, str]] = field(default_factory=list)
+    #: Rows that a write may have reached of which our own tables do not know.
+    noted: list[intentions.Noted] = field(default_factory=list)
 
 
 class JobStore:
@@ -75,18 +77,18 @@ class JobStore:
     def open_jobs(
         self, *, late_s: float, servers: Collection[str] | None = None
     ) -> list[JobRecord]:
-        """Rows that a pass has to judge, with their prompts, in the order of their keys.
+        """Rows that a pass has to judge, with their prompts.
 
         Open rows, rows that somebody else closed since we last looked, and rows that failed less
         than `late_s` seconds ago (0: none) by a verdict that a late success may lift. Open rows
         that are there no more are noted as deleted. `servers`: only jobs of these, and those of
         which nobody knows the server.
         """
-        with self._databases.snapshot() as (own, rows):
-            found = self._look(own, rows, late_s, servers)
-            own.execute(query("prompts_of"), {"job_ids": list(found.records)})
-            for row in own.fetchall():
-                found.records[row["job_id"]].prompts.append(prompt_of(row))
+        found = self._look(late_s, servers)
+        if found.noted:  # there was a crash between two commits: what it left is settled first
+            with self._own.writing() as own:
+                intentions.settle(own, found.noted)
+            found = self._look(late_s, servers)
         if found.lost:
             self._let_go(found.lost)
         return list(found.records.values())
@@ -227,26 +229,34 @@ class JobStore:
             cursor.execute(query("story"), {"job_id": clean_text(job_id, 200)})
             return [story_event_of(row) for row in cursor.fetchall()]
 
-    def _look(
-        self, own: Cursor, rows: Cursor, late_s: float, servers: Collection[str] | None
+    def _look(self, late_s: float, servers: Collection[str] | None) -> _Found:
+        with self._databases.snapshot() as (own, rows):
+            watched = states.watched(own, late_s=late_s, servers=servers)
+            found_rows = self._rows.open(rows)
+            found_rows |= self._rows.by_id(rows, watched.keys() - found_rows.keys())
+            known = {**states.of_jobs(own, found_rows.keys() - watched.keys()), **watched}
+            found = self._judged(found_rows, known, servers)
+            own.execute(query("prompts_of"), {"job_ids": list(found.records)})
+            for row in own.fetchall():
+                found.records[row["job_id"]].prompts.append(prompt_of(row))
+        return found
+
+    def _judged(
+        self, rows: Mapping[str, Row], known: Mapping[str, State], servers: Collection[str] | None
     ) -> _Found:
-        watched = states.watched(own, late_s=late_s, servers=servers)
-        found_rows = self._rows.open(rows)
-        found_rows |= self._rows.by_id(rows, watched.keys() - found_rows.keys())
-        known = {**states.of_jobs(own, found_rows.keys() - watched.keys()), **watched}
+        """What is to be done about each row and each state, before anything is decided."""
         found = _Found()
-        for job_id, row in found_rows.items():
-            state = known.get(job_id, UNSEEN)
-            if row["row_status"] is None:
+        for job_id in dict.fromkeys([*rows, *known]):
+            row, state = rows.get(job_id), known.get(job_id, UNSEEN)
+            status = None if row is None else row["row_status"]
+            if state["intended"] is not None:
+                found.noted.append((state, status))
+            elif row is None or status is None:
                 if _is_open(state):
-                    found.lost.append((state, *_strange(row)))
+                    found.lost.append((state, *_loss(row)))
             elif _is_wanted(row, state) and _is_of(servers, row, state):
                 merged = {**row, **state, "job_id": job_id}
                 found.records[job_id] = job_of(merged, self._table.default_frames)
-        gone = [state for key, state in watched.items() if key not in found_rows]
-        found.lost += [
-            (s, "deleted", "the application deleted the row") for s in gone if _is_open(s)
-        ]
         return found
 
     def _let_go(self, lost: list[tuple[State, str, str]]) -> None:
@@ -273,18 +283,29 @@ class JobStore:
 
     def _write(self, batch: Sequence[Write]) -> set[str]:
         """Writes a batch in one transaction; returns the jobs that were still as they had been."""
+        said = [replace(write, change=self._as_said(write.change)) for write in batch]
+        self._note_intentions(said)
         with self._databases.writing() as (own, rows):
-            ours = states.lock(own, batch)
+            ours = states.lock(own, [states.known(write.record) for write in batch])
             touching = [w for w in batch if w.touch_row and w.record.job.id in ours]
             touched = self._rows.write(rows, touching)
             done = ours - {w.record.job.id for w in touching} | touched
-            writes = [w for w in batch if w.record.job.id in done]
-            states.write(own, [replace(w, change=self._as_said(w.change)) for w in writes])
+            writes = [w for w in said if w.record.job.id in done]
+            states.write(own, [states.decided(w.record.job.id, w.change) for w in writes])
             told = [_told(w.record.job, w.event) for w in writes if w.event is not None]
             states.tell(own, told)
             if writes and not told:
                 states.notify(own, f"{len(writes)} jobs")
         return done
+
+    def _note_intentions(self, said: Sequence[Write]) -> None:
+        """Of two databases one is committed first: what the rows are about to say is noted."""
+        if self._databases.is_one:
+            return
+        changing = [w for w in said if w.touch_row and w.change.status.value != w.record.row_status]
+        if changing:
+            with self._own.writing() as own:
+                intentions.note(own, changing)
 
     def _as_said(self, change: RowChange) -> RowChange:
         """The change as the row can say it."""
@@ -307,7 +328,10 @@ def _is_of(servers: Collection[str] | None, row: Row, state: State) -> bool:
     return servers is None or server is None or server in servers
 
 
-def _strange(row: Row) -> tuple[str, str]:
+def _loss(row: Row | None) -> tuple[str, str]:
+    """The status of a row that we do not follow any more, and why."""
+    if row is None:
+        return "deleted", "the application deleted the row"
     word = clean_text(row["row_word"] or "null", 100)
     return word, f"the row says {word!r}, which is none of our statuses: left alone"
 

@@ -12,13 +12,14 @@ from reconciler.core.jobs import FailureCode
 from reconciler.store.clean import clean_json, clean_text
 from reconciler.store.connection import Cursor
 from reconciler.store.queries import query
-from reconciler.store.records import Event, JobRecord, RowChange, Write
+from reconciler.store.records import Event, JobRecord, RowChange
 
 State = Mapping[str, Any]
 
 _NAMES = (
     *("job_id", "attempt", "known_status", "failure", "stage", "server", "queue_position"),
     *("progress", "eta_s", "rule", "reason", "overwritten", "opened_at", "decided_at"),
+    "intended",
 )
 _TIMES = ("opened_at", "decided_at")
 _COLUMNS = sql.SQL(", ").join(
@@ -49,17 +50,15 @@ def of_jobs(cursor: Cursor, job_ids: Collection[str]) -> dict[str, State]:
     return {row["job_id"]: row for row in cursor.fetchall()}
 
 
-def lock(cursor: Cursor, writes: Sequence[Write]) -> set[str]:
-    """Locks what is still as the decisions were drawn from it, and tells what that is."""
-    values = [_known(write.record) for write in writes]
+def lock(cursor: Cursor, values: Sequence[Mapping[str, object]]) -> set[str]:
+    """Locks the states that are still as they were `known`. Returns the jobs."""
     cursor.execute(query("lock_states"), {"states": Json(values), "job_ids": _ids(values)})
     return {row["job_id"] for row in cursor.fetchall()}
 
 
-def write(cursor: Cursor, writes: Sequence[Write]) -> None:
-    """Sets states that are locked."""
-    if writes:
-        values = [_decided(write.record.job.id, write.change) for write in writes]
+def write(cursor: Cursor, values: Sequence[Mapping[str, object]]) -> None:
+    """Sets states that are locked to what was `decided`."""
+    if values:
         states = Json(clean_json(values))
         cursor.execute(query("write_states"), {"states": states, "job_ids": _ids(values)})
 
@@ -109,7 +108,8 @@ def _sentence(job_id: str, attempt: int, event: Event) -> dict[str, object]:
     }
 
 
-def _known(record: JobRecord) -> dict[str, object]:
+def known(record: JobRecord) -> dict[str, object]:
+    """The state that a decision was drawn from, for `lock`."""
     return {
         "job_id": record.job.id,
         "attempt": record.job.attempt,
@@ -118,7 +118,8 @@ def _known(record: JobRecord) -> dict[str, object]:
     }
 
 
-def _decided(job_id: str, change: RowChange) -> dict[str, object]:
+def decided(job_id: str, change: RowChange) -> dict[str, object]:
+    """What a state is to say, for `write`."""
     return {
         "job_id": job_id,
         "status": change.status.value,

@@ -6,6 +6,8 @@ with watched as (
     union
     select job_id from reconciler.job_state
     where failure = any(%(revocable)s) and decided_at > now() - %(late_s)s * interval '1 s'
+    union
+    select job_id from reconciler.job_state where intended is not null
 )
 select {state} from reconciler.job_state s join watched using (job_id)
 where %(servers)s::text[] is null or s.server is null or s.server = any(%(servers)s)
@@ -92,7 +94,7 @@ for no key update of s skip locked
 update reconciler.job_state s
 set known_status = w.status, failure = w.failure, stage = w.stage, server = w.server,
     queue_position = w.queue_position, progress = w.progress, eta_s = w.eta_s, rule = w.rule,
-    reason = w.reason,
+    reason = w.reason, intended = null,
     overwritten = case when w.stage in ('pending', 'running') then 0 else s.overwritten end,
     decided_at = case when s.known_status is distinct from w.status then now()
                       else s.decided_at end
@@ -100,6 +102,16 @@ from jsonb_to_recordset(%(states)s) as w(
     job_id text, status text, failure text, stage text, server text, queue_position integer,
     progress integer, eta_s double precision, rule text, reason text)
 where s.job_id = w.job_id and s.job_id = any(%(job_ids)s)
+
+-- name: note_intentions
+-- Of jobs whose states are locked.
+update reconciler.job_state s set intended = w.intended
+from jsonb_to_recordset(%(notes)s) as w(job_id text, intended jsonb)
+where s.job_id = w.job_id
+
+-- name: forget_intentions
+update reconciler.job_state set intended = null
+where job_id = any(%(job_ids)s) and intended is not null
 
 -- name: link_prompts
 -- A prompt belongs to the job that it was linked to first, until that job is done with: a row that
