@@ -79,9 +79,8 @@ def wait_for_schema(settings: Settings, stopping: threading.Event) -> bool:
 
 def _connection(settings: Settings) -> Connection:
     database = settings.database
-    own = database.own_url.get_secret_value() if database.own_url is not None else None
     return Connection(
-        own or database_url(settings),
+        database.own_dsn or database_url(settings),
         connect_timeout_s=database.connect_timeout_s,
         statement_timeout_s=database.statement_timeout_s,
         own_schema=database.own_schema,
