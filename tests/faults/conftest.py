@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.faults.postgres_trial import stage  # noqa: F401 - a fixture
 from tests.integration.conftest import (  # noqa: F401 - fixtures
     data_dir,
     database,

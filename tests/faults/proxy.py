@@ -199,16 +199,16 @@ class PostgresProxy(Proxy):
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
         self._moment: Moment | None = None
-        self._saying = b""
+        self._saying: tuple[bytes, ...] = ()
         self._times = 0
         #: How often a connection was cut at a COMMIT.
         self.cuts = 0
         #: Every simple query since the start, of all connections in one order.
         self.queries: list[bytes] = []
 
-    def cut_commit(self, moment: Moment, *, saying: bytes = b"", times: int = 1) -> None:
-        """Cuts the next `times` connections at the COMMIT of a transaction, one of whose
-        statements holds `saying`."""
+    def cut_commit(self, moment: Moment, *saying: bytes, times: int = 1) -> None:
+        """Cuts connections at the next `times` COMMITs of transactions whose statements hold all
+        of `saying`."""
         with self._lock:
             self._moment, self._saying, self._times = moment, saying, times
 
@@ -218,7 +218,7 @@ class PostgresProxy(Proxy):
     def moment_of(self, transaction: bytes) -> Moment | None:
         """When to cut the connection that is about to commit this; None: not at all."""
         with self._lock:
-            if self._times == 0 or self._saying not in transaction:
+            if self._times == 0 or not all(word in transaction for word in self._saying):
                 return None
             self._times -= 1
             self.cuts += 1

@@ -30,7 +30,7 @@ def marks(database: str) -> int:
 def test_a_connection_is_cut_at_its_commit(
     database: str, proxy: PostgresProxy, moment: Moment
 ) -> None:
-    proxy.cut_commit(moment, saying=b"insert")
+    proxy.cut_commit(moment, b"insert")
     with closing(psycopg2.connect(proxied_url(database, proxy.port))) as connection:
         with connection, connection.cursor() as cursor:
             cursor.execute("select 1")

@@ -1,0 +1,262 @@
+"""Postgres goes away, freezes, is slow, full or locked; the service goes on when it does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from reconciler.simulator.outcomes import Outcome
+from reconciler.simulator.simulator import Simulator
+from tests.faults.conftest import Figure
+from tests.faults.postgres_trial import World, survive, world
+from tests.faults.proxy import Moment, postgres_proxy, proxied_url
+from tests.integration.commands import joined, reconciler
+from tests.integration.conftest import execute
+from tests.integration.running import running, write_config
+from tests.waiting import wait_for
+
+
+@contextmanager
+def restarted(stage: World) -> Iterator[None]:
+    stage.server.stop()
+    try:
+        yield
+    finally:
+        stage.server.start()
+
+
+@contextmanager
+def killed(stage: World) -> Iterator[None]:
+    stage.server.kill()
+    try:
+        yield
+    finally:
+        stage.server.start()
+
+
+@contextmanager
+def frozen(stage: World) -> Iterator[None]:
+    stage.server.freeze()
+    try:
+        yield
+    finally:
+        stage.server.thaw()
+
+
+@contextmanager
+def black_hole(stage: World) -> Iterator[None]:
+    """Everything is swallowed, and what was open then is gone when the network is back."""
+    stage.proxy.hold()
+    try:
+        yield
+    finally:
+        stage.proxy.cut()
+        stage.proxy.release()
+
+
+@contextmanager
+def refused(stage: World) -> Iterator[None]:
+    stage.proxy.refuse()
+    stage.proxy.cut()
+    try:
+        yield
+    finally:
+        stage.proxy.accept()
+
+
+@contextmanager
+def cut_again_and_again(stage: World) -> Iterator[None]:
+    over = threading.Event()
+
+    def cut() -> None:
+        while not over.wait(0.05):
+            stage.proxy.cut()
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def out_of_connections(stage: World) -> Iterator[None]:
+    """Others take every connection, also those that the service had."""
+    ours = "select from pg_stat_activity where application_name = 'reconciler'"
+    held = []
+
+    def all_taken() -> bool:
+        execute(stage.server.url, ours.replace("select", "select pg_terminate_backend(pid)"))
+        with suppress(psycopg2.OperationalError):
+            while True:
+                held.append(psycopg2.connect(stage.rows.url))
+        with closing(psycopg2.connect(stage.server.url)) as look, look.cursor() as cursor:
+            cursor.execute(ours)
+            return cursor.fetchone() is None
+
+    wait_for(all_taken, "no connection is left to the service")
+    try:
+        yield
+    finally:
+        for connection in held:
+            connection.close()
+
+
+@contextmanager
+def read_only(stage: World) -> Iterator[None]:
+    """As a standby, or a database that its owner has closed for writing."""
+    execute(stage.server.url, "alter database jobs set default_transaction_read_only = on")
+    stage.proxy.cut()
+    try:
+        yield
+    finally:
+        execute(stage.server.url, "alter database jobs reset default_transaction_read_only")
+        stage.proxy.cut()
+
+
+@contextmanager
+def table_locked(stage: World) -> Iterator[None]:
+    with closing(psycopg2.connect(stage.rows.url)) as other, other.cursor() as cursor:
+        cursor.execute("lock table production_jobs in access exclusive mode")
+        yield
+
+
+@contextmanager
+def rows_locked(stage: World) -> Iterator[None]:
+    """Somebody's transaction holds every row, and does not end."""
+    with closing(psycopg2.connect(stage.rows.url)) as other, other.cursor() as cursor:
+        cursor.execute("select from production_jobs for update")
+        yield
+
+
+@contextmanager
+def serializable(stage: World) -> Iterator[None]:
+    """The owner has made another isolation the default, and the application uses it, in haste."""
+    isolation = "alter database jobs {} default_transaction_isolation"
+    execute(stage.server.url, isolation.format("set") + " = 'serializable'")
+    stage.proxy.cut()
+    over = threading.Event()
+
+    def touch() -> None:
+        while not over.is_set():
+            with suppress(psycopg2.OperationalError):  # could not serialize access
+                stage.rows.sql("update production_jobs set metadata = metadata")
+
+    thread = threading.Thread(target=touch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        execute(stage.server.url, isolation.format("reset"))
+        stage.proxy.cut()
+
+
+FAULTS: dict[str, Callable[[World], AbstractContextManager[None]]] = {
+    "restarted": restarted,
+    "kill -9": killed,
+    "frozen": frozen,
+    "black hole": black_hole,
+    "refused": refused,
+    "cut again and again": cut_again_and_again,
+    "out of connections": out_of_connections,
+    "read only": read_only,
+    "table locked": table_locked,
+    "rows locked": rows_locked,
+    "serializable": serializable,
+}
+
+
+#: Much like another one, and left to `make faults`.
+SIMILAR = ("restarted", "refused", "cut again and again", "table locked", "serializable")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_rows_come_right_after(stage: World, fault: str, long: bool, figure: Figure) -> None:
+    if fault in SIMILAR and not long:
+        pytest.skip("much like another fault: in make faults")
+    figure(survive(stage, FAULTS[fault](stage), 30.0 if long else 0.6))
+
+
+@pytest.mark.parametrize("moment", Moment)
+def test_a_commit_of_which_nobody_hears(
+    stage: World, moment: Moment, long: bool, figure: Figure
+) -> None:
+    if not long:
+        pytest.skip("the commit of the verdict stands for all: in make faults")
+    before, times = stage.proxy.cuts, 6
+    stage.proxy.cut_commit(moment, b".events", times=times)
+    jobs = [stage.job(), stage.job(Outcome.ERROR), stage.job()]
+    wait_for(lambda: stage.proxy.cuts == before + times, "the connection is cut at its commits")
+    said, over_s = stage.say(*jobs), time.monotonic()
+    for job in jobs:
+        stage.gpu.wait_until_ended(job.prompt_id)
+        stage.rows.wait(job.id, job.ending)
+    right_s = time.monotonic() - over_s
+    for job in jobs:
+        stage.judge(job)
+    figure(f"cut {times} times; rows then: {said}; right {right_s:.1f} s later")
+
+
+@pytest.mark.parametrize("moment", Moment)
+def test_the_commit_of_the_verdict(stage: World, moment: Moment, figure: Figure) -> None:
+    before = stage.proxy.cuts
+    stage.proxy.cut_commit(moment, b"completed", b".events")
+    job = stage.job()
+    wait_for(lambda: stage.proxy.cuts == before + 1, "the connection is cut at its commit")
+    said, over_s = stage.say(job), time.monotonic()
+    stage.rows.wait(job.id, "completed")
+    figure(f"the row then: {said}; right {time.monotonic() - over_s:.1f} s later")
+    stage.judge(job)
+
+
+def test_answers_that_take_long(
+    stage: World, long: bool, figure: Figure, servers_dir: Path, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        if long:  # with the settings as they are shipped
+            stage = stack.enter_context(world(servers_dir / "slow", tmp_path, {}))
+        job = stage.job(seconds=0.5)
+        stage.rows.wait(job.id, "processing")
+        stage.proxy.delay_s = 5.0 if long else 0.02
+        stack.callback(setattr, stage.proxy, "delay_s", 0.0)
+        stage.gpu.wait_until_ended(job.prompt_id)
+        ended_s = time.monotonic()
+        ending = lambda: stage.say(job) == job.ending  # noqa: E731
+        wait_for(ending, "the row is right", 600.0)
+        right_s = time.monotonic() - ended_s
+        figure(
+            f"{stage.proxy.delay_s:g} s an answer: right {right_s:.1f} s after the end, meanwhile"
+        )
+        stage.judge(job)
+
+
+def test_a_stop_and_a_command_do_not_wait_for_a_server_that_never_answers(
+    database: str, tmp_path: Path, long: bool, figure: Figure
+) -> None:
+    if not long:
+        pytest.skip("takes ten seconds: in make faults")
+    with postgres_proxy(database) as proxy, Simulator(tmp_path / "gpu") as gpu:
+        through = {"url": proxied_url(database, proxy.port), "connect_timeout_s": 1}
+        config = write_config(tmp_path, through["url"], gpu, database=through)
+        with running(config) as service:
+            proxy.hold()
+            began_s = time.monotonic()
+            shown = reconciler("status", "--config", config)
+            status_s = time.monotonic() - began_s
+            assert shown.returncode == 3
+            assert "timeout" in joined(shown.stderr)
+            began_s = time.monotonic()
+            assert service.end() == 0
+            stop_s = time.monotonic() - began_s
+        assert stop_s < 5.0
+    figure(f"stopped {stop_s:.1f} s after SIGTERM; status said so after {status_s:.1f} s")
