@@ -56,6 +56,13 @@ def database(postgres_url: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def elsewhere(postgres_url: str) -> Iterator[str]:
+    """The same once more, for what is not to lie in `database`."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
 @contextmanager
 def fresh_database(postgres_url: str) -> Iterator[str]:
     """The same for those who share one among several tests."""

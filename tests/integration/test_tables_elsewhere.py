@@ -14,18 +14,11 @@ import pytest
 from reconciler.errors import DatabaseError
 from reconciler.store import open_store
 from reconciler.store.listening import Listener
-from tests.integration.conftest import fresh_database
 from tests.integration.reconciling import success
 from tests.integration.studio_tables import STUDIO_TABLES, WITH_TRIGGER, StudioTable
 from tests.integration.tables import Stage, play, run_sql, stage
 
 P1 = "11111111-1111-4111-8111-111111111111"
-
-
-@pytest.fixture
-def elsewhere(postgres_url: str) -> Iterator[str]:
-    with fresh_database(postgres_url) as url:
-        yield url
 
 
 def schemas(url: str) -> set[str]:
