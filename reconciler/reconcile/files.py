@@ -6,7 +6,8 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -115,7 +116,23 @@ class OutputBook:
             return Answer(FileState.ABSENT)
         except OSError as error:
             raise OutputError(f"{path} cannot be looked at: {error.strerror}") from error
-        record = self._known(path)
+        return self._judged(path, facts, self._known(path), urgent)
+
+    def arrived(self, paths: Sequence[Path]) -> None:
+        """These files are there and have settled: has those inspected that are not known.
+
+        What cannot be looked at is left out: a pass or the next listing asks again.
+        """
+        self._recall(paths)
+        for path in paths:
+            with self._lock:
+                record = self._answers.get(path)
+            with suppress(OSError):
+                self._judged(path, os.stat(path, follow_symlinks=False), record, urgent=False)
+
+    def _judged(
+        self, path: Path, facts: os.stat_result, record: OutputRecord | None, urgent: bool
+    ) -> Answer:
         small = facts.st_size < SMALL_BYTES
         if (
             record is None
@@ -172,6 +189,14 @@ class OutputBook:
             if record is not None:
                 self._remember(record)
         return record
+
+    def _recall(self, paths: Sequence[Path]) -> None:
+        """Reads in one go what is known of files that are not in memory: a storm brings many."""
+        with self._lock:
+            missing = [path for path in paths if path not in self._answers]
+        if missing:
+            for record in self._store.known(missing).values():
+                self._remember(record)
 
     def _remember(self, record: OutputRecord) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -15,11 +16,18 @@ from reconciler.reconcile.files import OutputBook
 
 log = structlog.get_logger(__name__)
 
+#: Looks at files that have not settled take up this share of the time at most; seconds for one.
+_LOOK_SHARE = 0.1
+_LOOK_S = 5e-6
+#: Settled files are asked for so many at a time.
+_BATCH = 1000
+
 
 class Arrivals:
     """Has files inspected before anyone asks: the answer is there when the prompt ends.
 
-    Belongs to the service's loop: not thread-safe.
+    Belongs to the service's loop, which notes what it heard and then calls `tick`: not
+    thread-safe.
     """
 
     def __init__(
@@ -34,7 +42,9 @@ class Arrivals:
         self._open: dict[Path, FileFact | None] = {}
         #: The same as the last listing found them.
         self._listed: dict[Path, FileFact] = {}
-        self._looked_s = time.monotonic()
+        #: Those that may be inspected.
+        self._settled: dict[Path, None] = {}
+        self._looked_s = self._next_look_s = time.monotonic()
 
     def note(self, path: Path, *, closed: bool, close_will_come: bool) -> None:
         """An event named this file.
@@ -52,8 +62,10 @@ class Arrivals:
 
     def lose_track(self) -> None:
         """Events may have been lost: a close, too. Files that are open must be quiet to settle."""
-        self._waiting |= {path: fact for path, fact in self._open.items() if fact is not None}
-        self._open, self._listed = {}, {}
+        now_s = time.monotonic()
+        unsure, self._open, self._listed = self._open, {}, {}
+        for path in unsure:
+            self._look(path, now_s)
 
     def note_scan(self, scan: Scan) -> None:
         """A listing found these files."""
@@ -67,15 +79,27 @@ class Arrivals:
         self._settle.keep({fact.path for fact in scan.files} | self._waiting.keys())
 
     def tick(self) -> None:
-        """Looks again at the files that had not settled."""
-        self._looked_s = time.monotonic()
-        for path in [*self._waiting, *self._open]:
-            self._look(path, self._looked_s)
+        """Looks again at the files that had not settled, and asks for those that have.
+
+        Raises DatabaseError; the files are asked for again by the next.
+        """
+        now_s = time.monotonic()
+        if now_s >= self._next_look_s:
+            self._looked_s = now_s
+            unsettled = [*self._waiting, *self._open]
+            for path in unsettled:
+                self._look(path, now_s)
+            self._next_look_s = now_s + len(unsettled) * _LOOK_S / _LOOK_SHARE
+        while self._settled:
+            batch = list(islice(self._settled, _BATCH))
+            self._book.arrived(batch)
+            for path in batch:
+                del self._settled[path]
 
     def due_s(self) -> float | None:
         """Seconds until a waiting file may have settled; None if none waits."""
-        due = self._settle.due_s(self._looked_s) if self._waiting else None
-        return None if due is None else max(due - time.monotonic(), 0.0)
+        due_s = self._settle.due_s(self._looked_s) if self._waiting else None
+        return None if due_s is None else max(max(due_s, self._next_look_s) - time.monotonic(), 0.0)
 
     def _look(self, path: Path, now_s: float) -> None:
         try:
@@ -103,7 +127,4 @@ class Arrivals:
             self._waiting[fact.path] = fact
             return
         self._waiting.pop(fact.path, None)
-        try:
-            self._book.look_up(fact.path, urgent=False)
-        except OutputError as error:
-            log.warning("file not looked at", reason=str(error))
+        self._settled[fact.path] = None

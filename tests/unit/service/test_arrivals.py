@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from reconciler.errors import DatabaseError
 from reconciler.outputs.rescans import Rescans
 from reconciler.service import arrivals as module
 from reconciler.service.arrivals import Arrivals
@@ -16,10 +18,14 @@ class Book:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.batches = 0
+        self.broken = False
 
-    def look_up(self, path: Path, *, urgent: bool) -> None:
-        assert not urgent, "no verdict waits for it"
-        self.asked.append(path.name)
+    def arrived(self, paths: Sequence[Path]) -> None:
+        self.batches += 1
+        if self.broken:
+            raise DatabaseError("away")
+        self.asked += [path.name for path in paths]
 
 
 class Clock:
@@ -61,6 +67,7 @@ def write(path: Path, text: str) -> Path:
 
 def test_a_closed_file_is_inspected_at_once(arrivals: Arrivals, book: Book, tmp_path: Path) -> None:
     arrivals.note(write(tmp_path / "a.mp4", "x"), closed=True, close_will_come=True)
+    arrivals.tick()
     assert book.asked == ["a.mp4"]
 
 
@@ -73,6 +80,7 @@ def test_an_open_file_waits_for_its_close_however_quiet(
     arrivals.tick()
     assert book.asked == []
     arrivals.note(write(path, "whole"), closed=True, close_will_come=True)
+    arrivals.tick()
     assert book.asked == ["a.gif"]
 
 
@@ -88,7 +96,7 @@ def test_polling_gives_no_close_so_quiet_has_to_do(
 
 
 def test_growth_is_told_open_or_polled(
-    arrivals: Arrivals, grown: list[str], tmp_path: Path
+    arrivals: Arrivals, grown: list[str], clock: Clock, tmp_path: Path
 ) -> None:
     for name, close_will_come in (("open.mp4", True), ("polled.mp4", False)):
         grown.clear()
@@ -97,6 +105,7 @@ def test_growth_is_told_open_or_polled(
         arrivals.tick()
         assert grown == []
         write(path, "xx")
+        clock.now += 0.1
         arrivals.tick()
         assert grown == ["grew"]
 
@@ -124,3 +133,53 @@ def test_a_file_that_vanishes_is_forgotten(
     arrivals.tick()
     assert arrivals.due_s() is None
     assert book.asked == []
+
+
+def test_where_events_were_lost_an_open_file_settles_by_being_quiet(
+    arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
+) -> None:
+    arrivals.note(write(tmp_path / "a.mp4", "x"), closed=False, close_will_come=True)
+    arrivals.lose_track()
+    clock.now += 1.0
+    arrivals.tick()
+    assert book.asked == ["a.mp4"]
+
+
+def test_a_storm_is_asked_for_in_batches(
+    arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
+) -> None:
+    for number in range(2500):
+        (tmp_path / f"{number}.png").touch()
+    arrivals.note_scan(Rescans(tmp_path).scan())
+    clock.now += 1.0
+    arrivals.tick()
+    assert len(book.asked) == 2500
+    assert book.batches == 3
+
+
+def test_many_files_that_wait_are_not_looked_at_all_the_time(
+    arrivals: Arrivals, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1000):
+        (tmp_path / f"{number}.png").touch()
+    arrivals.note_scan(Rescans(tmp_path).scan())
+    arrivals.tick()
+    looks: list[Path] = []
+    monkeypatch.setattr(module, "look_at", looks.append)
+    arrivals.tick()
+    assert looks == []
+    clock.now += 1.0
+    arrivals.tick()
+    assert len(looks) == 1000
+
+
+def test_nothing_is_forgotten_while_the_database_is_away(
+    arrivals: Arrivals, book: Book, tmp_path: Path
+) -> None:
+    arrivals.note(write(tmp_path / "a.mp4", "x"), closed=True, close_will_come=True)
+    book.broken = True
+    with pytest.raises(DatabaseError):
+        arrivals.tick()
+    book.broken = False
+    arrivals.tick()
+    assert book.asked == ["a.mp4"]
