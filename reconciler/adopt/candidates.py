@@ -66,7 +66,7 @@ def _has_prompt_id(proposal: Proposal) -> bool:
     return choice is not None and choice.value is not False
 
 
-def _worth(proposal: Proposal) -> tuple[bool, bool, int, bool, bool]:
+def _worth(proposal: Proposal) -> tuple[bool, bool, int, bool, bool, bool]:
     """Smaller is better."""
     table = proposal.table
     known = proposal.choice("jobs", "columns", "status")
@@ -74,7 +74,8 @@ def _worth(proposal: Proposal) -> tuple[bool, bool, int, bool, bool]:
         bool(proposal.problems),
         not _has_prompt_id(proposal),
         -likeness(table.name),
-        table.kind not in (Kind.TABLE, Kind.PARTITIONED) or not table.visible,
+        table.kind not in (Kind.TABLE, Kind.PARTITIONED),
+        not table.visible,
         known is None or _is_number(table, str(known.value)),
     )
 

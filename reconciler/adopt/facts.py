@@ -153,8 +153,10 @@ class Table:
     @property
     def setting(self) -> str:
         """As `database.jobs_table` has it."""
-        plain = self.visible and self.schema == "public"
-        return self.name if plain else f"{self.schema}.{self.name}"
+        parts = (
+            [self.name] if self.visible and self.schema == "public" else [self.schema, self.name]
+        )
+        return ".".join(part if not set(part) & {".", '"'} else quoted(part) for part in parts)
 
     @property
     def quoted(self) -> str:

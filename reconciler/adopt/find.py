@@ -18,6 +18,7 @@ from reconciler.adopt.sampling import sampled
 from reconciler.core.jobs import Status
 from reconciler.errors import TableError
 from reconciler.settings import Settings
+from reconciler.settings.postgres import table_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def find(url: str, settings: Settings, table: str | None) -> Found:
     with looking(url, connect_timeout_s=wait_s) as look:
         database = read_database(look)
         name = table or _named(settings)
-        named = None if name is None else tuple(name.split("."))
+        named = None if name is None else table_parts(name)
         tables = read_tables(look, own_schema=given.own_schema, name=named)
         if not tables and table is not None:
             close = difflib.get_close_matches(table, read_names(look), n=3)

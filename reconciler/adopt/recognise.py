@@ -144,9 +144,8 @@ def _short(table: Table, choices: Sequence[Choice]) -> list[Note]:
         if column is None or choice.name not in ("error", "output_path"):
             continue
         if column.max_length is not None and column.max_length < 255:
-            text = (
-                f"{column.name} takes {column.max_length} characters: what is longer is cut or lost"
-            )
+            long = "a longer reason is cut" if choice.name == "error" else "a longer path fails"
+            text = f"{column.name} takes {column.max_length} characters: {long}"
             statement = f"ALTER TABLE {table.quoted} ALTER COLUMN {quoted(column.name)} TYPE text;"
             is_table = table.kind is not Kind.VIEW
             notes.append(Note(NoteKind.NOTE, text, statement if is_table else None))

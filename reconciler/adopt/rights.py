@@ -109,8 +109,10 @@ def _of_kind(table: Table) -> Iterator[Note]:
             text = f"it is a view of {sources}, and Postgres can update it"
             yield Note(NoteKind.NOTE, text)
         elif table.updatable_by_trigger:
-            text = f"it is a view of {sources} that a trigger updates: rows cannot be locked in it"
-            yield Note(NoteKind.PROBLEM, text, f"adopt {sources} itself: --table NAME")
+            text = (
+                f"it is a view of {sources} that a trigger updates: what that does, we do not see"
+            )
+            yield Note(NoteKind.NOTE, text)
         else:
             text = f"it is a view of {sources}, and nothing can be updated in it"
             yield Note(NoteKind.PROBLEM, text, f"adopt {sources} itself: --table NAME")

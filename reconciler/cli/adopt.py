@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def adopt(
     if write:
         plan.write()
     if as_json:
-        adopt_report.as_json(found, plan, written=write)
+        terminal.raw(json.dumps(adopt_report.described(found, plan, written=write), indent=2))
     else:
         adopt_report.tell_the_end(plan, written=write, dry_run=dry_run, asked=can_ask)
     if problems:

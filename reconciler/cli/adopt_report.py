@@ -93,10 +93,10 @@ def tell_of_none(found: Found, *, as_json: bool) -> None:
         _say(f"--table {proposal.table.setting}: {proposal.table.kind}, {what}")
 
 
-def as_json(found: Found, plan: Plan, *, written: bool) -> None:
+def described(found: Found, plan: Plan, *, written: bool) -> dict[str, Any]:
     """Everything, for programs."""
     proposal = plan.proposal
-    told = {
+    return {
         "table": proposal.table.setting,
         "file": str(plan.file.path),
         "written": written,
@@ -119,7 +119,6 @@ def as_json(found: Found, plan: Plan, *, written: bool) -> None:
         "unknown_words": {question.word: question.rows for question in proposal.questions},
         "candidates": [_candidate(each) for each in found.proposals],
     }
-    terminal.raw(json.dumps(told, indent=2))
 
 
 def _candidate(proposal: Proposal) -> dict[str, Any]:
