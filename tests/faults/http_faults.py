@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 
-from tests.faults.http_proxy import Manner, Visit
+from tests.faults.http_proxy import WITHOUT_HANDSHAKE, Manner, Visit
 
 _MIB = 2**20
 _HTML = b"<html><head><title>Bad Gateway</title></head><body>nginx</body></html>"
@@ -193,3 +193,12 @@ def huge_frame(visit: Visit) -> None:
     visit.line.sendall(frame(b"", length=2**60))
     while not visit.over.is_set():
         visit.line.sendall(bytes(65536))
+
+
+def no_handshake(visit: Visit) -> None:
+    """A header that never ends, in place of the handshake."""
+    while not visit.over.is_set():
+        visit.line.sendall(bytes(65536))
+
+
+WITHOUT_HANDSHAKE.add(no_handshake)

@@ -68,6 +68,16 @@ class Visit:
         self.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.line.close()
 
+    def shake_hands(self) -> None:
+        """Open the websocket, of which the server hears no more after that."""
+        where = urlsplit(self.upstream)
+        with socket.create_connection((where.hostname or "", where.port or 80)) as server:
+            server.sendall(self.head)
+            answer = b""
+            while b"\r\n\r\n" not in answer and (more := server.recv(1)):
+                answer += more
+            self.line.sendall(answer)
+
     def splice(self) -> None:
         """Be a websocket's wire until either end hangs up, or `over`."""
         where = urlsplit(self.upstream)
@@ -88,6 +98,10 @@ class Visit:
 
 #: Does something with a visit; what it raises of `OSError` ends the connection.
 Manner = Callable[[Visit], None]
+
+
+#: Manners that begin before a websocket is open.
+WITHOUT_HANDSHAKE: set[Manner] = set()
 
 
 class HttpProxy:
@@ -153,10 +167,12 @@ class HttpProxy:
                     (self._manner or Visit.pass_on)(visit)
 
     def _serve_websocket(self, visit: Visit) -> None:
-        """Honest first; a misbehaviour that begins meanwhile takes the open socket over."""
+        """A misbehaviour that begins while it is honest takes the open socket over."""
         if self._socket_manner is None:
             visit.splice()
             visit.over.clear()
+        elif self._socket_manner not in WITHOUT_HANDSHAKE:
+            visit.shake_hands()
         if self._socket_manner is not None:
             self._socket_manner(visit)
 

@@ -16,7 +16,28 @@ from tests.faults.comfyui_trial import HASTY, Fault, Played, play
 from tests.faults.conftest import Figure
 from tests.integration.conftest import fresh_database
 
-SHORT_S, LONG_S = 2.0, 12.0
+SHORT_S, LONG_S = 1.5, 12.0
+#: One of each kind, for `make test`.
+SHORT = (
+    "it holds questions",
+    "it is slow",
+    "it resets connections",
+    "an error page with 502",
+    "JSON that breaks off",
+    "a length that is too short",
+    "a large answer",
+    "an endless answer",
+    "a redirect",
+    "a gzip bomb in a gzip bomb",
+    "401",
+    "a history that fails",
+    "a history of another version: other words",
+    "an error page with 502 (with the pack)",
+    "the websocket is silent",
+    "the websocket floods",
+    "the websocket sends garbage",
+    "the websocket shakes no hands",
+)
 #: Of the websocket's messages, those that cause most work.
 FLOOD = 10_000
 
@@ -54,6 +75,7 @@ def _faults(*, long: bool) -> dict[str, Fault]:
         "the websocket floods": faults.flood(FLOOD),
         "the websocket sends garbage": faults.garbage,
         "the websocket sends a huge frame": faults.huge_frame,
+        "the websocket shakes no hands": faults.no_handshake,
     }
     packed = ["it holds questions", "an error page with 502", "JSON that breaks off"]
     every = [Fault(name, http=manner) for name, manner in http.items()]
@@ -72,10 +94,16 @@ def together(
     folder = tmp_path_factory.mktemp("together")
     comfyui = {**HASTY["comfyui"], "max_answer_bytes": 2**20}
     with fresh_database(postgres_url) as url:
-        return play(url, folder, [*_faults(long=False).values()], SHORT_S, comfyui=comfyui)
+        faults = [_faults(long=False)[name] for name in SHORT]
+        return play(url, folder, faults, SHORT_S, comfyui=comfyui)
 
 
-@pytest.mark.parametrize("name", _faults(long=False))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "name" in metafunc.fixturenames:
+        long = metafunc.config.getoption("--long")
+        metafunc.parametrize("name", _faults(long=True) if long else SHORT)
+
+
 def test_no_verdict_is_wrong_and_rows_are_right_after_it(
     name: str, together: Played | None, postgres_url: str, tmp_path: Path, figure: Figure
 ) -> None:

@@ -1,0 +1,189 @@
+"""kill -9 of the service at random moments: nothing is lost, doubled or half-written."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from reconciler.simulator.outcomes import Outcome
+from reconciler.simulator.simulator import Simulator
+from tests.faults.agreement import FINAL, halves, truths, verdicts_told_twice, wrong_rows
+from tests.faults.comfyui_trial import picture
+from tests.faults.conftest import Figure
+from tests.integration.running import QUICK, Rows, Running, write_config
+from tests.waiting import wait_for
+
+#: Open jobs at every moment.
+OPEN_JOBS = 50
+ENDINGS = (Outcome.SUCCESS, Outcome.SUCCESS, Outcome.SUCCESS, Outcome.ERROR)
+#: A job of ours, as others see it: in the middle of a transaction, or between two statements.
+WRITING = """
+    select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+    and state in ('active', 'idle in transaction') and backend_type = 'client backend'
+    and application_name like 'reconciler%' and xact_start is not null
+"""
+
+
+class Stage:
+    """Simulators that always have work, and a service that is killed again and again."""
+
+    def __init__(self, rows: Rows, folder: Path, gpus: list[Simulator], seed: int) -> None:
+        self.rows = rows
+        self.gpus = gpus
+        self.random = random.Random(seed)
+        self.phases: Counter[str] = Counter()
+        self.to_truth_s: list[float] = []
+        self._config = write_config(folder, rows.url, *gpus, lost=QUICK["lost"] | {"grace_s": 60.0})
+        self._log = folder / "service.log"
+        self._seed = 0
+
+    def top_up(self, open_jobs: int) -> None:
+        """Submit until so many jobs are open."""
+        is_open = "select count(*) as n from production_jobs where status not in %s"
+        for _ in range(open_jobs - self.rows.sql(is_open, FINAL)[0]["n"]):
+            self._seed += 1
+            outcome = self.random.choice(ENDINGS)
+            graph = picture(outcome, seed=self._seed, seconds=self.random.choice((0.0, 0.1, 0.3)))
+            gpu = self.random.choice(self.gpus)
+            self.rows.insert(comfyui_job_id=gpu.submit(graph))
+
+    def start(self) -> Running:
+        """The service, in a process group of its own."""
+        self._log.unlink(missing_ok=True)
+        self.began_s = time.monotonic()
+        return Running(self._config, self._log)
+
+    def due(self) -> set[str]:
+        """Prompts that have ended, and whose rows do not say so yet."""
+        ended = {p for p, entry in truths(self.gpus).items() if entry.ended_at is not None}
+        still = "select comfyui_job_id as p from production_jobs where status not in %s"
+        return ended & {row["p"] for row in self.rows.sql(still, FINAL)}
+
+    def await_truth(self, due: set[str]) -> None:
+        """Waits until these rows are final; notes how long after the start that was."""
+        final = (
+            "select count(*) as n from production_jobs where comfyui_job_id in %s and status in %s"
+        )
+        if due:
+            said = f"{len(due)} rows are right after a restart"
+            wait_for(lambda: self.rows.sql(final, tuple(due), FINAL)[0]["n"] == len(due), said)
+            self.to_truth_s.append(time.monotonic() - self.began_s)
+
+    def kill(self, service: Running) -> None:
+        """kill -9, of the process or of its group; everything that it started ends with it."""
+        main = psutil.Process(service.process.pid)
+        children = main.children(recursive=True)
+        self.phases[self._phase(service, children)] += 1
+        if self.random.random() < 0.5:
+            service.kill()
+        else:
+            for process in [main, *children]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        service.end()
+        _, left = psutil.wait_procs(children, timeout=10.0)
+        assert not left, left
+
+    def aim(self, service: Running) -> None:
+        """Waits for a moment of some kind, at random: a phase is hit as it comes."""
+        moment = self.random.choice(("start", "look", "write", "inspection", "any"))
+        if moment == "start":
+            _pause(self.random.uniform(0.0, 1.0))
+            return
+        if moment == "write":
+            _until(lambda: self.rows.sql(WRITING), 1.0)
+        elif moment == "inspection":
+            process = psutil.Process(service.process.pid)
+            _until(lambda: len(process.children(recursive=True)) > 2, 1.0)
+        _pause(self.random.uniform(0.0, 0.05 if moment != "any" else 1.0))
+
+    def _phase(self, service: Running, children: list[psutil.Process]) -> str:
+        if not self._log.exists() or b"watching" not in self._log.read_bytes():
+            return "start"
+        if self.rows.sql(WRITING):
+            return "transaction"
+        # A warm worker waits for files; a file is looked at by a fork of it.
+        busy = [c for c in children if _parent(c) not in (None, service.process.pid)]
+        return "inspection" if busy else "look or idle"
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _pause(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def _until(condition: Any, timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < deadline_s:
+        _pause(0.002)
+
+
+@pytest.mark.timeout(3000)
+def test_kill_9_at_random_moments(
+    database: str, tmp_path: Path, figure: Figure, long: bool
+) -> None:
+    kills, gpu_count, open_jobs = (200, 3, OPEN_JOBS) if long else (8, 2, 20)
+    seed = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+    figure(f"seed {seed} (FAULTS_SEED={seed} plays it again)")
+    rows = Rows(database)
+    with ExitStack() as stack:
+        folders = [tmp_path / f"out{n}" for n in range(gpu_count)]
+        gpus = [stack.enter_context(Simulator(folder)) for folder in folders]
+        stage = Stage(rows, tmp_path, gpus, seed)
+        _first_start(stage)
+        killed = 0
+        while killed < kills:
+            stage.top_up(open_jobs)
+            due, service = stage.due(), stage.start()
+            # Every other one is killed as it comes, the rest after it has shown what it found.
+            if killed % 2:
+                stage.await_truth(due)
+            stage.aim(service)
+            stage.kill(service)
+            killed += 1
+            assert halves(rows) == []
+        _end(stage)
+    figure(f"{killed} kills: {dict(stage.phases)}; {len(truths(gpus))} jobs")
+    figure(f"from the start to the truth: {_spread(stage.to_truth_s)}")
+
+
+def _first_start(stage: Stage) -> None:
+    """The tables are made before jobs come."""
+    service = stage.start()
+    service.wait_until_watching()
+    stage.kill(service)
+
+
+def _end(stage: Stage) -> None:
+    """All that were submitted end, and the service says so and stops cleanly."""
+    service = stage.start()
+    service.wait_until_watching()
+    still = "select count(*) as n from production_jobs where status not in %s"
+    wait_for(lambda: not stage.rows.sql(still, FINAL)[0]["n"], "all jobs end", 120.0)
+    assert service.end() == 0
+    assert halves(stage.rows) == []
+    assert verdicts_told_twice(stage.rows) == []
+    assert wrong_rows(stage.rows, truths(stage.gpus)) == []
+
+
+def _spread(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    late = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
+    middle = statistics.median(ordered)
+    return f"median {middle:.2f} s, 95 % {late:.2f} s, most {ordered[-1]:.2f} s (n={len(ordered)})"
