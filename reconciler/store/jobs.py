@@ -182,7 +182,7 @@ class JobStore:
         """The prompt's id is in use again: its ending is that of an earlier run."""
         with self._own.writing() as cursor:
             cursor.execute(query("forget_ending"), {"prompt_id": prompt.prompt_id})
-            values = {"prompt_id": prompt.prompt_id, "paths": []}
+            values = {"all_prompt_ids": [prompt.prompt_id], "prompt_ids": [], "paths": []}
             cursor.execute(query("forget_listings"), values)
 
     def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ class OutputStore:
         values["inspection"] = Json(clean_json(output.inspection))
         if output.thumbnail is not None:
             values["thumbnail"] = psycopg2.Binary(output.thumbnail)
-        with self._connection.transaction() as cursor:
+        with self._connection.writing() as cursor:
             cursor.execute(query("save_output"), values)
             if output.group is not None:
                 cursor.execute(query("attribute_siblings"), {"paths": _keys([output.path])})
@@ -129,21 +129,31 @@ class OutputStore:
     def attribute(self, files: Mapping[Path, str | None], job_id: str) -> None:
         """Says that the files, each with its prompt, are a job's, with all that was saved along
         with them. What is somebody's already stays."""
-        with self._connection.transaction() as cursor:
-            for path, prompt_id in files.items():
-                values = {"path": path_bytes(path), "job_id": job_id, "prompt_id": prompt_id}
-                cursor.execute(query("attribute_output"), values)
+        values = {"paths": _keys(files), "prompt_ids": list(files.values()), "job_id": job_id}
+        with self._connection.writing() as cursor:
+            cursor.execute(query("attribute_outputs"), values)
             cursor.execute(query("attribute_siblings"), {"paths": _keys(files)})
 
     def note_listing(self, prompt_id: str, files: Mapping[Path, Noted]) -> None:
         """Notes which files a prompt's ending lists."""
-        with self._connection.transaction() as cursor:
-            cursor.execute(
-                query("forget_listings"), {"prompt_id": prompt_id, "paths": _keys(files)}
-            )
-            for path, noted in files.items():
-                values = {"path": path_bytes(path), "prompt_id": prompt_id, **asdict(noted)}
-                cursor.execute(query("note_listing"), values)
+        self.note_listings({prompt_id: files})
+
+    def note_listings(self, listings: Mapping[str, Mapping[Path, Noted]]) -> None:
+        """Notes which files the endings of prompts list: all of them, by prompt."""
+        listed = [
+            (p, path, noted) for p, files in listings.items() for path, noted in files.items()
+        ]
+        values = {
+            "all_prompt_ids": list(listings),
+            "prompt_ids": [prompt_id for prompt_id, _, _ in listed],
+            "paths": _keys(path for _, path, _ in listed),
+            "reused": [noted.reused for _, _, noted in listed],
+            "sizes": [noted.size_bytes for _, _, noted in listed],
+            "times": [noted.mtime_ns for _, _, noted in listed],
+        }
+        with self._connection.writing() as cursor:
+            cursor.execute(query("forget_listings"), values)
+            cursor.execute(query("note_listings"), values)
 
     def claims(self, paths: Iterable[Path]) -> dict[Path, FileFacts]:
         """What is claimed of files that were inspected."""
@@ -192,7 +202,7 @@ class OutputStore:
             "inode": output.inode,
             "digest": clean_text(digest, 200),
         }
-        with self._connection.transaction() as cursor:
+        with self._connection.writing() as cursor:
             cursor.execute(query("note_identical"), values)
 
     def of_server(self, server: str) -> list[Path]:

@@ -62,7 +62,7 @@ class ServerStore:
 
     def save(self, servers: Iterable[ServerRecord]) -> None:
         """Stores servers as they are now."""
-        with self._connection.transaction() as cursor:
+        with self._connection.writing() as cursor:
             for server in servers:
                 values = asdict(server)
                 for name in ("version", "output_dir", "output_marker", "boot_id"):

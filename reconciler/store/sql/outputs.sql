@@ -29,10 +29,11 @@ set server = excluded.server,
     inspected_at = now(), unsound_since = excluded.unsound_since, confirmed = excluded.confirmed,
     thumbnail = excluded.thumbnail
 
--- name: attribute_output
+-- name: attribute_outputs
 -- A file belongs to one job: the first that proved it.
-update reconciler.outputs set job_id = %(job_id)s, prompt_id = %(prompt_id)s
-where path = %(path)s and job_id is null
+update reconciler.outputs o set job_id = %(job_id)s, prompt_id = w.prompt_id
+from unnest(%(paths)s::bytea[], %(prompt_ids)s::text[]) as w(path, prompt_id)
+where o.path = w.path and o.job_id is null
 
 -- name: attribute_siblings
 -- What one save wrote together is one job's, unless a tag of its own says otherwise. Nothing where
@@ -161,12 +162,16 @@ limit %(limit)s
 select path from reconciler.outputs where server = %(server)s order by inspected_at desc limit 50
 
 -- name: forget_listings
--- The prompt's ending lists other files than it did.
-delete from reconciler.listings where prompt_id = %(prompt_id)s and not path = any(%(paths)s::bytea[])
+-- The prompts' endings list other files than they did.
+delete from reconciler.listings l
+where l.prompt_id = any(%(all_prompt_ids)s) and not exists (
+    select from unnest(%(prompt_ids)s::text[], %(paths)s::bytea[]) as w(prompt_id, path)
+    where w.prompt_id = l.prompt_id and w.path = l.path)
 
--- name: note_listing
-insert into reconciler.listings as l (path, prompt_id, reused, size_bytes, mtime_ns)
-values (%(path)s, %(prompt_id)s, %(reused)s, %(size_bytes)s, %(mtime_ns)s)
+-- name: note_listings
+insert into reconciler.listings as l (prompt_id, path, reused, size_bytes, mtime_ns)
+select * from unnest(%(prompt_ids)s::text[], %(paths)s::bytea[], %(reused)s::boolean[],
+                     %(sizes)s::bigint[], %(times)s::bigint[])
 on conflict (path, prompt_id) do update
 set reused = excluded.reused, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns
 where (l.reused, l.size_bytes, l.mtime_ns)
