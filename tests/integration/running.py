@@ -92,12 +92,13 @@ def write_config(folder: Path, url: str, *simulators: Simulator, **more: Any) ->
 class Running:
     """A running `reconciler run`."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, module: str = "reconciler") -> None:
+        """`module`: what is run; by default the version that this is."""
         self.log = log
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RECONCILER_")}
         self._file = log.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", "run", "--config", os.fspath(config)],
+            [sys.executable, "-m", module, "run", "--config", os.fspath(config)],
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=self._file,
@@ -127,11 +128,14 @@ class Running:
 
 
 @contextmanager
-def running(config: Path) -> Iterator[Running]:
+def running(
+    config: Path, module: str = "reconciler", *, until_watching: bool = True
+) -> Iterator[Running]:
     """The service, watching; stopped at the end."""
-    service = Running(config, config.with_name("service.log"))
+    service = Running(config, config.with_name("service.log"), module)
     try:
-        service.wait_until_watching()
+        if until_watching:
+            service.wait_until_watching()
         yield service
     finally:
         service.end()
