@@ -83,7 +83,7 @@ PROMPT_ID = Role(
     names.PROMPT_ID,
     (Family.TEXT, Family.UUID),
     written=True,
-    lost="the link without a tag",
+    lost="any link to a prompt but its tag",
     refuse=_no_prompt_id,
     usual="comfyui_job_id",
 )

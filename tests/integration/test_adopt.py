@@ -70,6 +70,8 @@ class Desk:
 
 @pytest.fixture
 def desk(database: str, tmp_path: Path) -> Desk:
+    # Not the zone of the machine that runs the tests.
+    run_sql(database, f'alter database "{urlsplit(database).path[1:]}" set timezone to "Etc/UTC"')
     return Desk(database, tmp_path)
 
 
@@ -118,7 +120,9 @@ def test_a_default_with_side_effects_is_refused_by_postgres_itself(desk: Desk) -
 @pytest.mark.parametrize("studio", STUDIO_TABLES, ids=lambda studio: studio.name)
 def test_the_example_of_each_shape_is_what_adopt_writes(desk: Desk, studio: StudioTable) -> None:
     """Each example is its own upper part, with what adopt adds to it."""
-    example = (ROOT / f"config/examples/adopting-{studio.name.replace("_", "-")}.yaml").read_text(encoding="utf-8")
+    example = (ROOT / f"config/examples/adopting-{studio.name.replace('_', '-')}.yaml").read_text(
+        encoding="utf-8"
+    )
     run_sql(desk.url, studio.ddl)
     if studio is WITH_PARAMETERS:
         run_sql(desk.url, ROWS)

@@ -1,0 +1,187 @@
+"""From a strange table to rows that tell the truth: adopt, then the service, both as processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler.settings import load
+from reconciler.simulator.graphs import render_graph
+from reconciler.simulator.outcomes import Outcome
+from reconciler.simulator.simulator import Simulator
+from tests.integration.commands import reconciler
+from tests.integration.running import Rows, running, write_config
+from tests.integration.studio_tables import BARE, WITH_PARAMETERS, WITH_TRIGGER
+from tests.integration.tables import run_sql
+from tests.waiting import wait_for
+
+
+@dataclass(frozen=True)
+class Strange:
+    """A table as its application made it, and what it should say in the end."""
+
+    ddl: str
+    new_row: Mapping[str, Any]
+    #: What a test asks of it, by what it is: the application's names.
+    table: str = "production_jobs"
+    key: str = "id"
+    status: str = "status"
+    #: None: a prompt carries the row's key as its tag.
+    prompt_id: str | None = "comfyui_job_id"
+    #: Columns of a completed row that have to be filled, and of a failed one.
+    filled: tuple[str, ...] = ()
+    error: str | None = None
+    words: Mapping[str, str] = field(
+        default_factory=lambda: {"completed": "completed", "failed": "failed"}
+    )
+
+
+MIXED = """
+create schema studio;
+create type studio."State" as enum ('PENDING', 'RUNNING', 'DONE', 'ERROR');
+create table studio."RenderJobs" (
+    "jobId" uuid primary key default gen_random_uuid(),
+    "comfyUIJobId" uuid,
+    "State" studio."State" not null default 'PENDING',
+    owner text not null,
+    "resultPath" text,
+    error boolean not null default false,
+    "failureReason" varchar(20),
+    "progressPct" numeric(5, 2),
+    params jsonb,
+    "createdAt" timestamp not null default (now() at time zone 'Asia/Tokyo'),
+    "finishedAt" timestamp
+);
+insert into studio."RenderJobs" ("State", owner, "resultPath", "progressPct", params)
+select 'DONE', 'x', '/out/' || n || '.mp4', 100, '{"video": {"frames": 6}}'
+from generate_series(1, 20) n;
+"""
+
+TABLES = {
+    "with_trigger": Strange(
+        WITH_TRIGGER.ddl,
+        {**WITH_TRIGGER.new_row, "frames": 6},
+        filled=("output_path", "completed_at", "updated_at"),
+        error="error",
+    ),
+    "with_parameters": Strange(
+        WITH_PARAMETERS.ddl,
+        {**WITH_PARAMETERS.new_row, "parameters": json.dumps({"frames": 6})},
+        prompt_id=None,
+        filled=("result_path", "completed_at"),
+        error="error_message",
+    ),
+    "with_parameters, altered": Strange(
+        f"{WITH_PARAMETERS.ddl} alter table production_jobs add column comfyui_job_id text unique;",
+        WITH_PARAMETERS.new_row,
+        filled=("result_path",),
+        error="error_message",
+    ),
+    "bare": Strange(BARE.ddl, BARE.new_row),
+    "mixed": Strange(
+        MIXED,
+        {"owner": "x", "params": '{"video": {"frames": 6}}'},
+        table='studio."RenderJobs"',
+        key="jobId",
+        status="State",
+        prompt_id="comfyUIJobId",
+        filled=("resultPath", "finishedAt"),
+        error="failureReason",
+        words={"completed": "DONE", "failed": "ERROR"},
+    ),
+}
+
+
+@pytest.fixture
+def gpu(tmp_path: Path) -> Iterator[Simulator]:
+    with Simulator(tmp_path / "output") as simulator:
+        yield simulator
+
+
+class Application:
+    """Whoever made the table: inserts rows, submits prompts, reads what became of them."""
+
+    def __init__(self, url: str, table: Strange, gpu: Simulator) -> None:
+        self.rows, self.table, self.gpu = Rows(url), table, gpu
+
+    def submit(self, key: str, outcome: Outcome) -> str:
+        """A row and its prompt; returns the row's key."""
+        table, graph = self.table, render_graph(outcome, frames=6, width=64, height=64)
+        new = dict(table.new_row)
+        if any(c["name"] == "id" and c["type"] == "text" for c in self._columns()):
+            new["id"] = key
+        if table.prompt_id is not None:
+            new[table.prompt_id] = self.gpu.submit(graph)
+        names = ", ".join(f'"{name}"' for name in new)
+        made = self.rows.sql(
+            f"insert into {table.table} ({names}) values ({', '.join(['%s'] * len(new))})"
+            f' returning "{table.key}"::text as key',
+            *new.values(),
+        )[0]["key"]
+        if table.prompt_id is None:
+            self.gpu.submit(graph, job_id=made)
+        return str(made)
+
+    def ended(self, key: str, word: str) -> dict[str, Any]:
+        """The row, once it says so."""
+
+        def row() -> dict[str, Any] | None:
+            where = f'select * from {self.table.table} where "{self.table.key}"::text = %s'
+            found = self.rows.sql(where, key)[0]
+            return found if found[self.table.status] == word else None
+
+        return wait_for(row, f"row {key} says {word}")
+
+    def _columns(self) -> list[dict[str, Any]]:
+        return self.rows.sql(
+            "select attname::text as name, atttypid::regtype::text as type from pg_attribute"
+            " where attrelid = %s::regclass and attnum > 0",
+            self.table.table,
+        )
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_end_in_their_own_words(
+    name: str, database: str, gpu: Simulator, tmp_path: Path
+) -> None:
+    table = TABLES[name]
+    run_sql(database, table.ddl)
+    config = write_config(tmp_path, database, gpu)
+    done = reconciler("adopt", "--yes", "--config", config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    application = Application(database, table, gpu)
+    with running(config):
+        good = application.submit("good", Outcome.SUCCESS)
+        bad = application.submit("bad", Outcome.ERROR)
+        completed = application.ended(good, table.words["completed"])
+        failed = application.ended(bad, table.words["failed"])
+    assert all(completed[column] is not None for column in table.filled), completed
+    if table.error is not None:
+        assert failed[table.error].startswith("execution_error")
+        assert completed[table.error] is None
+    assert not {"updated_at"} & set(completed) or "updated_at" in table.filled
+
+
+def test_frames_inside_json_are_expected(database: str, gpu: Simulator, tmp_path: Path) -> None:
+    """What adopt found inside jsonb is what the video is held against."""
+    table = TABLES["mixed"]
+    run_sql(database, table.ddl)
+    config = write_config(tmp_path, database, gpu)
+    assert reconciler("adopt", "--yes", "--config", config).returncode == 0
+    assert yaml.safe_load(config.read_text())["jobs"]["timezone"] == "Etc/GMT-9"
+    assert load(config=config, environ={}).jobs.progress == "percent"
+    longer = {"owner": "x", "params": '{"video": {"frames": 7}}'}
+    application = Application(database, dataclasses.replace(table, new_row=longer), gpu)
+    with running(config):
+        row = application.ended(application.submit("short", Outcome.SUCCESS), "ERROR")
+    assert row["failureReason"].startswith("invalid_output: ")
+    assert len(row["failureReason"]) == 20  # as much as the column takes; the story has it all
+    told = application.rows.sql("select reason from reconciler.job_state where stage is null")
+    assert any("6 of 7 frames" in each["reason"] for each in told), told
