@@ -111,6 +111,21 @@ class Gatherer:
             server.find(prompt_id)[2] is not None for server in self.servers.values()
         )
 
+    def waits_at(self, record: JobRecord) -> int | None:
+        """Where the only prompt of a job waits, by the last look at the server that its state
+        names; None where there is anything else to say about it."""
+        prompts = record.attempted
+        if len(prompts) != 1:
+            return None
+        (prompt,) = prompts
+        place, position = self._place_of(prompt)
+        server = self.servers.get(prompt.server or "")
+        if place is not Place.PENDING or prompt.ending is not None or server is None:
+            return None
+        named = record.row_prompt_id == prompt.prompt_id or not record.takes_prompt_id
+        known = named and record.server == prompt.server
+        return position if known and not server.worker_dead else None
+
     def place(self, records: Iterable[JobRecord], *, ask_history: bool = True) -> None:
         """Finds every prompt without an ending, and stores what changed. Prompts on others' servers
         are for them to find, also where the job is ours."""

@@ -11,19 +11,22 @@ import structlog
 
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
 from reconciler.core.evidence import Place
-from reconciler.errors import ServerError
+from reconciler.errors import ServerError, StatementRefused
 from reconciler.reconcile.linking import TagLinks
 from reconciler.reconcile.manifest_evidence import ManifestEvidence
 from reconciler.reconcile.notes import is_younger
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.reconcile.troubles import Troubles
 from reconciler.store import Store
+from reconciler.store.jobs import Link
 from reconciler.store.records import Event, JobRecord, PromptRecord
 
 log = structlog.get_logger(__name__)
 
 #: Entries of history that are searched for tags of rows without a prompt.
 RECENT_PROMPTS = 64
+#: Rows whose prompts are linked in one transaction, at most.
+BATCH = 1000
 
 
 @dataclass
@@ -53,10 +56,13 @@ class Linker:
         where a job has no prompt (with `search_history`), and after a time in which prompts may
         have come and gone. `looked`: the servers that were asked in this pass.
         """
-        for record in by_id.values():
-            prompt_id = record.row_prompt_id
-            if prompt_id is not None and prompt_id not in linked:
-                self._link(record, QueuedPrompt(prompt_id, 0.0), None, "the row names it")
+        self._link_named(
+            [
+                record
+                for record in by_id.values()
+                if record.row_prompt_id is not None and record.row_prompt_id not in linked
+            ]
+        )
         searched = search_history and any(not record.attempted for record in by_id.values())
         found = self._carrying(by_id, linked, looked, searched) if by_id else ()
         for prompt, server in self.tag_links.begin(found):
@@ -69,7 +75,7 @@ class Linker:
         for prompt_id in ended.followed_by:
             if prompt_id not in known:
                 why = f"prompt {ended.prompt.prompt_id} of this job queued it"
-                self._link(record, QueuedPrompt(prompt_id, 0.0), server, why)
+                self._link(record, _link_of(record, QueuedPrompt(prompt_id, 0.0), server, why))
 
     def _carrying(
         self, by_id: dict[str, JobRecord], linked: set[str], looked: Collection[str], searched: bool
@@ -86,10 +92,11 @@ class Linker:
                 ]
                 noted = server.tags.new(by_id, linked, partial(self.ask, server))
                 yield from ((prompt, server) for prompt in chain(server.queue, old, noted))
+        open_ones = {job_id: r for job_id, r in by_id.items() if not r.job.status.is_final}
         # After every queue: servers that share a directory share its manifests, old ones, too.
         for server in self.servers.values():
             if server.name in looked:
-                carried = self.manifests.carrying(server, by_id, search=searched)
+                carried = self.manifests.carrying(server, open_ones, search=searched)
                 yield from ((prompt, server) for prompt in carried)
 
     def _link_tagged(
@@ -106,7 +113,7 @@ class Linker:
             return
         if verdict.links:
             linked.add(prompt.prompt_id)
-            self._link(verdict.record, prompt, server, verdict.why)
+            self._link(verdict.record, _link_of(verdict.record, prompt, server, verdict.why))
             return
         reason = f"not linked to prompt {prompt.prompt_id}: {verdict.why}"
         evidence = {"prompt_id": prompt.prompt_id, "server": server.name}
@@ -122,26 +129,51 @@ class Linker:
         server.was_away = False
         return recent
 
-    def _link(
-        self, record: JobRecord, found: QueuedPrompt, server: WatchedServer | None, why: str
-    ) -> None:
-        prompt = PromptRecord(
-            prompt_id=found.prompt_id,
-            job_id=record.job.id,
-            attempt=record.job.attempt,
-            server=None if server is None else server.name,
-            client_id=found.client_id,
-            output_nodes=found.output_nodes,
-            ever_seen=server is not None,
-        )
-        reason = f"linked to prompt {found.prompt_id}: {why}"
-        evidence = {"prompt_id": found.prompt_id, "server": prompt.server}
-        event = Event("linked", reason, evidence=evidence)
+    def _link_named(self, records: list[JobRecord]) -> None:
+        """Links the prompts that rows name, many at a time: an application may submit thousands."""
+        for start in range(0, len(records), BATCH):
+            batch = {r.job.id: (r, _named(r)) for r in records[start : start + BATCH]}
+            try:
+                found = self.store.jobs.link_many([link for _, link in batch.values()])
+            except StatementRefused:  # for one row's sake
+                for record, link in batch.values():
+                    self._link(record, link)
+                continue
+            for prompt in found.values():
+                if prompt.job_id in batch:
+                    _note_linked(batch[prompt.job_id][0], prompt)
+
+    def _link(self, record: JobRecord, link: Link) -> None:
         with self.troubles.apart(record.job.id):
-            linked = self.store.jobs.link(record.job, prompt, event, by_row=server is None)
-            if linked is None:
-                return
-            record.prompts.append(linked)
-            if record.row_prompt_id is None and record.takes_prompt_id:
-                record.row_prompt_id = found.prompt_id
-                record.job = replace(record.job, prompt_id=found.prompt_id)
+            linked = self.store.jobs.link(link.job, link.prompt, link.event, by_row=link.by_row)
+            if linked is not None:
+                _note_linked(record, linked)
+
+
+def _named(record: JobRecord) -> Link:
+    return _link_of(record, QueuedPrompt(record.row_prompt_id or "", 0.0), None, "the row names it")
+
+
+def _link_of(
+    record: JobRecord, found: QueuedPrompt, server: WatchedServer | None, why: str
+) -> Link:
+    prompt = PromptRecord(
+        prompt_id=found.prompt_id,
+        job_id=record.job.id,
+        attempt=record.job.attempt,
+        server=None if server is None else server.name,
+        client_id=found.client_id,
+        output_nodes=found.output_nodes,
+        ever_seen=server is not None,
+    )
+    reason = f"linked to prompt {found.prompt_id}: {why}"
+    evidence = {"prompt_id": found.prompt_id, "server": prompt.server}
+    event = Event("linked", reason, evidence=evidence)
+    return Link(record.job, prompt, event, by_row=server is None)
+
+
+def _note_linked(record: JobRecord, prompt: PromptRecord) -> None:
+    record.prompts.append(prompt)
+    if record.row_prompt_id is None and record.takes_prompt_id:
+        record.row_prompt_id = prompt.prompt_id
+        record.job = replace(record.job, prompt_id=prompt.prompt_id)

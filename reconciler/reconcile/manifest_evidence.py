@@ -96,13 +96,12 @@ class ManifestEvidence:
         return prompt.ending != ending
 
     def carrying(
-        self, server: WatchedServer, by_id: Mapping[str, JobRecord], *, search: bool
+        self, server: WatchedServer, wanted: Mapping[str, JobRecord], *, search: bool
     ) -> Iterator[QueuedPrompt]:
         """Prompts that carry the id of one of these open jobs and began after its row was opened:
         they may have come and gone while nobody looked."""
         if not server.storage_answers():
             return
-        wanted = {job_id: r for job_id, r in by_id.items() if not r.job.status.is_final}
         if wanted and (search or not server.manifests.searched):
             opened = min(record.job.opened_at for record in wanted.values())
             server.manifests.search(opened - STORAGE_SKEW_S)

@@ -87,8 +87,9 @@ class Manifests:
         """The ends that carry one of these job ids, as far as they were heard of or searched for.
         Their endings lack the files: ask for the prompt's own manifest."""
         self._note_heard()
-        for job_id in job_ids:
-            yield from self._by_job.get(job_id, {}).values()
+        if self._by_job:
+            for job_id in job_ids:
+                yield from self._by_job.get(job_id, {}).values()
 
     def search(self, since: float) -> None:
         """Takes note of manifests written since then, the newest first.

@@ -76,6 +76,8 @@ class NotedTags:
         """The prompts that belong to one of these jobs and are not linked yet."""
         notes = {note.prompt_id: note for note in self.notes if note.prompt_id not in linked}
         self._strangers = {told for told in self._strangers if told[0] in notes}
+        if not notes:
+            return
         firsts = {prompt.prompt_id for record in by_id.values() for prompt in record.attempted}
         for note in notes.values():
             found = QueuedPrompt(

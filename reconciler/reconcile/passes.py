@@ -7,23 +7,27 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from reconciler.core.case import Decision
+from reconciler.core.case import Decision, Stage
 from reconciler.core.decide import decide
+from reconciler.core.jobs import Status
 from reconciler.core.policy import Policy
 from reconciler.errors import ServerError
+from reconciler.reconcile.changes import change_of, write_of
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.gather import Gatherer
-from reconciler.reconcile.progress import Estimator, Progress
+from reconciler.reconcile.progress import Estimator
 from reconciler.store import Store
 from reconciler.store.clean import clean_text
-from reconciler.store.records import Event, JobRecord, RowChange, Write
+from reconciler.store.records import Event, JobRecord, RowChange, Write, Written
 
 log = structlog.get_logger(__name__)
 
 #: Failed jobs whose success is asked for in one pass, at most.
 LATE_QUESTIONS = 20
-#: By how much the stored time to go may be off before it is stored anew.
-ETA_TOLERANCE = 0.05
+#: Jobs that are noted or written together, at most: no lock is held for long.
+BATCH = 1000
+#: The rule of the decision table about a prompt that waits.
+PENDING_RULE = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,12 @@ class Reconciler:
     policy: Policy
     #: How long after a verdict a late success is looked for, in seconds.
     late_s: float
+    #: Seconds between two writes of a row for nothing but its progress, at least.
+    progress_s: float = 0.0
     #: Rule under which an open row was set right that somebody else keeps setting, by job.
     _set_right: dict[str, str] = field(default_factory=dict)
+    #: When a row's progress was written last, by job.
+    _progress_at: dict[str, float] = field(default_factory=dict)
     #: Whose turn it is to have a late success asked for.
     _turn: int = 0
 
@@ -99,7 +107,7 @@ class Reconciler:
         doubtful: list[JobRecord] = []
         for record in filter(gatherer.remit.judges, records):
             with gatherer.troubles.apart(record.job.id):
-                decision = self._decide(record)
+                decision = self._waiting(record) or self._decide(record)
                 if decision.needs_second_look:
                     doubtful.append(record)
                 else:
@@ -107,9 +115,7 @@ class Reconciler:
         self._look_again(doubtful, report, estimator)
         self._write(report)
         report.troubled = gatherer.troubles.jobs
-        self._set_right = {
-            r.job.id: self._set_right[r.job.id] for r in records if r.job.id in self._set_right
-        }
+        self._forget_all_but(records)
         return report
 
     def _read(self, *, late: bool) -> tuple[list[JobRecord], bool]:
@@ -119,8 +125,8 @@ class Reconciler:
         records = self.store.jobs.open_jobs(late_s=late_s)
         ours = [record for record in records if self.gatherer.remit.judges(record)]
         unseen = [record for record in ours if record.known_status is None]
-        if unseen:
-            self.store.jobs.see_many(unseen)
+        for start in range(0, len(unseen), BATCH):
+            self.store.jobs.see_many(unseen[start : start + BATCH])
         news = [record.known_status is None or self._followed(record) for record in ours]
         if any(news):
             records = self.store.jobs.open_jobs(late_s=late_s)
@@ -189,6 +195,27 @@ class Reconciler:
             with self.gatherer.troubles.apart(record.job.id):
                 self._apply(record, self._decide(record), report, estimator)
 
+    def _waiting(self, record: JobRecord) -> Decision | None:
+        """The decision about a job whose only prompt waits where its state says: that about most
+        jobs, most of the time. None where the whole table has to be asked."""
+        position = self.gatherer.waits_at(record)
+        told = (record.rule, record.queue_position, record.known_status)
+        if (
+            position is None
+            or told != (PENDING_RULE, position, record.row_status)
+            or record.job.status is not Status.QUEUED
+            or self.policy.queue_timeout_s is not None
+        ):
+            return None
+        return Decision(
+            Status.QUEUED,
+            PENDING_RULE,
+            record.reason or "",
+            stage=Stage.PENDING,
+            prompt_id=record.attempted[0].prompt_id,
+            position=position,
+        )
+
     def _decide(self, record: JobRecord) -> Decision:
         evidence = self.gatherer.evidence(record)
         return decide(record.job, evidence, self.policy, self.clock.now())
@@ -201,32 +228,45 @@ class Reconciler:
         if decision.rule in ("final", "failed"):
             return  # the verdict stands, and so does the reason that was given for it
         decision = self._give_way(record, decision)
-        change = _change(record, decision, estimator.estimate(record, decision))
-        touch_row = _touches_row(record, change)
-        event = _event(record, decision, change)
-        write = Write(record, change, event, touch_row=touch_row)
-        if not write.is_news and not _state_differs(record, change):
+        change = change_of(record, decision, estimator.estimate(record, decision))
+        write = write_of(record, decision, self._paced(record, change))
+        if write is None:
             return
         if write.is_news and change.status.is_final:
             self.gatherer.files.attribute(record)
         report.writes.append((write, decision))
 
+    def _paced(self, record: JobRecord, change: RowChange) -> RowChange:
+        """Progress alone is no reason to write a row again and again."""
+        job_id, now = record.job.id, self.clock.now()
+        if change.status.value != record.row_status or change.progress == record.progress:
+            return change
+        if now - self._progress_at.get(job_id, float("-inf")) < self.progress_s:
+            return replace(change, progress=record.progress)
+        self._progress_at[job_id] = now
+        return change
+
     def _write(self, report: PassReport) -> None:
         """Writes what was decided. Rows come first: each end moves all that wait behind it, of
         which only our own state tells."""
-        if not report.writes:
-            return
-        writes = sorted((write for write, _ in report.writes), key=lambda write: not write.is_news)
-        written = self.store.jobs.write_many(writes)
-        for write, decision in report.writes:
-            record, change = write.record, write.change
-            if record.job.id in written.refused:
-                self.gatherer.troubles.note(record.job.id, written.refused[record.job.id])
-            elif record.job.id not in written.done:
-                report.conflicts += write.is_news
-                log.debug("row changed meanwhile, or is locked: looking again", job=record.job.id)
-            elif change.status.value != record.row_status:
-                self._note_change(record, decision, change, report)
+        report.writes.sort(key=lambda write: not write[0].is_news)
+        for start in range(0, len(report.writes), BATCH):
+            batch = report.writes[start : start + BATCH]
+            written = self.store.jobs.write_many([write for write, _ in batch])
+            for write, decision in batch:
+                self._note_written(write, decision, written, report)
+
+    def _note_written(
+        self, write: Write, decision: Decision, written: Written, report: PassReport
+    ) -> None:
+        record, change = write.record, write.change
+        if record.job.id in written.refused:
+            self.gatherer.troubles.note(record.job.id, written.refused[record.job.id])
+        elif record.job.id not in written.done:
+            report.conflicts += write.is_news
+            log.debug("row changed meanwhile, or is locked: looking again", job=record.job.id)
+        elif change.status.value != record.row_status:
+            self._note_change(record, decision, change, report)
 
     def _give_way(self, record: JobRecord, decision: Decision) -> Decision:
         """An open row that somebody else keeps setting is set right once; then it is left as it
@@ -269,78 +309,13 @@ class Reconciler:
         except ServerError as error:
             log.warning("interrupt failed", job=record.job.id, error=str(error))
 
+    def _forget_all_but(self, records: list[JobRecord]) -> None:
+        """Nothing is remembered of jobs that are not judged any more."""
+        job_ids = {record.job.id for record in records}
+        self._set_right = {k: rule for k, rule in self._set_right.items() if k in job_ids}
+        self._progress_at = {k: at for k, at in self._progress_at.items() if k in job_ids}
+
 
 def _oldest_open(records: list[JobRecord]) -> float | None:
     opened = [r.job.opened_at for r in records if r.prompts and not r.job.status.is_final]
     return min(opened, default=None)
-
-
-def _change(record: JobRecord, decision: Decision, progress: Progress) -> RowChange:
-    final = decision.status.is_final
-    server = next(
-        (p.server for p in record.prompts if p.prompt_id == decision.prompt_id), record.server
-    )
-    kept = decision.stage is None and not final
-    return RowChange(
-        status=decision.status,
-        failure=decision.failure,
-        stage=record.stage if kept else (decision.stage.value if decision.stage else None),
-        server=server,
-        prompt_id=decision.prompt_id or record.row_prompt_id,
-        queue_position=decision.position,
-        progress=progress.percent,
-        eta_s=progress.eta_s,
-        rule=decision.rule,
-        reason=decision.reason,
-        output_path=decision.output_path,
-        warning=decision.warning,
-    )
-
-
-def _touches_row(record: JobRecord, change: RowChange) -> bool:
-    """True where something that the application sees in its row is to change."""
-    return (
-        change.status.value != record.row_status
-        or change.progress not in (None, record.progress, record.row_progress)
-        or (record.takes_prompt_id and not record.row_prompt_id and change.prompt_id is not None)
-    ) and not (record.job.status.is_final and change.status == record.job.status)
-
-
-def _state_differs(record: JobRecord, change: RowChange) -> bool:
-    before_s, after_s = record.eta_s or 0.0, change.eta_s or 0.0
-    # It moves with every second; nobody needs minutes to be exact to the second.
-    eta_moved = abs(after_s - before_s) >= max(1.0, ETA_TOLERANCE * before_s)
-    return eta_moved or (
-        record.progress,
-        record.stage,
-        record.queue_position,
-        record.rule,
-        record.reason,
-        record.server,
-    ) != (
-        change.progress,
-        change.stage,
-        change.queue_position,
-        change.rule,
-        change.reason,
-        change.server,
-    )
-
-
-def _event(record: JobRecord, decision: Decision, change: RowChange) -> Event | None:
-    """The sentence of the story, where there is something new to tell."""
-    if change.status.value != record.row_status:
-        kind = "late_success" if decision.rule == "late_success" else "status"
-    elif decision.rule != record.rule:
-        kind = "late_success" if decision.rule == "late_success" else "stage"
-    else:
-        return None
-    return Event(
-        kind,
-        decision.reason,
-        from_status=record.row_status,
-        to_status=change.status.value,
-        failure=change.failure.value if change.failure else None,
-        rule=decision.rule,
-        evidence=decision.evidence,
-    )

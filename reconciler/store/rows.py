@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from reconciler.core.expectation import Expectation, ExpectedFrames
@@ -18,6 +19,7 @@ from reconciler.store.records import (
 
 #: No film has more frames, seconds or pixels: what exceeds it cannot be meant.
 _MOST = 1e12
+_of_prompt = itemgetter(*PromptRecord.__slots__)
 #: As a boolean column says it, or the text of one inside a json column.
 _FLAGS = {True: True, False: False, "true": True, "false": False}
 
@@ -76,6 +78,8 @@ def _expects(row: Mapping[str, Any]) -> Expectation:
 
 
 def _positive(value: Any) -> float | None:
+    if value is None:
+        return None
     try:
         known = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -85,10 +89,10 @@ def _positive(value: Any) -> float | None:
 
 def prompt_of(row: Mapping[str, Any]) -> PromptRecord:
     """A row of `prompts_of`."""
-    values = {name: row[name] for name in PromptRecord.__slots__}
-    values["ending"] = ending_from_json(row["ending"])
-    values["doing"] = doing_from_json(row["doing"])
-    return PromptRecord(**values)
+    prompt = PromptRecord(*_of_prompt(row))
+    prompt.ending = ending_from_json(row["ending"])
+    prompt.doing = doing_from_json(row["doing"])
+    return prompt
 
 
 def story_event_of(row: Mapping[str, Any]) -> StoryEvent:

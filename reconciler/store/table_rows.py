@@ -10,6 +10,7 @@ from psycopg2.extras import Json
 
 from reconciler.core.expecting import COLUMNS
 from reconciler.core.jobs import Status
+from reconciler.store import table as tables
 from reconciler.store.clean import clean_text
 from reconciler.store.columns import JSONS, NAIVE_TIMES
 from reconciler.store.connection import Cursor
@@ -20,6 +21,8 @@ from reconciler.store.table import JobsTable, identifier, literal
 Row = dict[str, Any]
 #: Of the fields that a pass needs, those that are read as they are.
 _PLAIN = ("progress", *COLUMNS)
+#: What may be written beside the status.
+WRITTEN = ("prompt_id", *tables.WRITTEN)
 
 
 class TableRows:
@@ -28,6 +31,11 @@ class TableRows:
     def __init__(self, table: JobsTable) -> None:
         self._table = table
         self._fields = _joined([*_fields_of_all(table), *_fields_of_pass(table)])
+        #: What is the same of all rows.
+        self._of_all = {
+            "default_frames": table.default_frames,
+            "takes_prompt_id": table.takes("prompt_id"),
+        }
 
     def open(self, cursor: Cursor) -> dict[str, Row]:
         """The rows that are queued or processing, by key."""
@@ -75,15 +83,27 @@ class TableRows:
         return 0 if row is None else int(row["number"])
 
     def write(self, cursor: Cursor, writes: Sequence[Write]) -> set[str]:
-        """Writes rows that say still what they said when they were read. Returns their keys."""
-        if not writes:
-            return set()
-        rows = [self._assigned(write.record, write.change) for write in writes]
-        cursor.execute(query("as_the_application"), {"timezone": self._table.mapping.timezone})
-        statement = self.query("write_rows", assignments=self._assignments())
-        values = {"rows": Json(rows), "job_ids": [row["id"] for row in rows]}
-        cursor.execute(statement, values)
-        return {row["job_id"] for row in cursor.fetchall()}
+        """Writes rows that say still what they said when they were read. Returns their keys.
+
+        One statement for each set of columns that is written: what a decision does not touch is
+        not named, since it may be forbidden to us, and a trigger may wait for it.
+        """
+        written: set[str] = set()
+        groups: dict[tuple[str, ...], list[Row]] = {}
+        for write in writes:
+            values = self._assigned(write.record, write.change)
+            fields = tuple(
+                field for field in WRITTEN if field in values and self._table.takes(field)
+            )
+            groups.setdefault(fields, []).append(values)
+        if groups:
+            self._as_the_application(cursor)
+        for fields, rows in groups.items():
+            statement = self.query("write_rows", assignments=self._assignments(fields))
+            values = {"rows": Json(rows), "job_ids": [row["id"] for row in rows]}
+            cursor.execute(statement, values)
+            written |= {row["job_id"] for row in cursor.fetchall()}
+        return written
 
     def fill_prompt_ids(self, cursor: Cursor, prompt_ids: Mapping[str, str]) -> None:
         """Rows, by key, learn their prompts where they name none."""
@@ -92,7 +112,7 @@ class TableRows:
             return
         rows = [{"id": job, "prompt_id": prompt} for job, prompt in prompt_ids.items()]
         types = {"prompt_column": identifier(column), "prompt_type": self._type(column)}
-        cursor.execute(query("as_the_application"), {"timezone": self._table.mapping.timezone})
+        self._as_the_application(cursor)
         values = {"rows": Json(rows), "job_ids": list(prompt_ids)}
         cursor.execute(self.query("fill_prompt_ids", **types), values)
 
@@ -110,6 +130,10 @@ class TableRows:
             **fragments,
         )
 
+    def _as_the_application(self, cursor: Cursor) -> None:
+        """Its triggers may write times without a zone: as in its own sessions."""
+        cursor.execute(query("as_the_application"), {"timezone": self._table.mapping.timezone})
+
     def _read(self, cursor: Cursor, name: str, values: Mapping[str, Any]) -> dict[str, Row]:
         cursor.execute(self.query(name, fields=self._fields), values)
         return {row["job_id"]: self._understood(row) for row in cursor.fetchall()}
@@ -121,31 +145,32 @@ class TableRows:
             **row,
             "row_status": None if status is None else status.value,
             "row_progress": percent_of(row["progress"], self._table),
-            "default_frames": self._table.default_frames,
-            "takes_prompt_id": self._table.takes("prompt_id"),
+            **self._of_all,
         }
 
-    def _assigned(self, record: JobRecord, change: RowChange) -> dict[str, object]:
-        """What is to be set beside the status, for `write_rows`; null leaves as it is."""
-        progress = change.progress if change.progress != record.progress else None
-        values: dict[str, object] = {
+    def _assigned(self, record: JobRecord, change: RowChange) -> Row:
+        """What `write_rows` is told of a row: its guards, its status, and the fields to be set."""
+        values: Row = {
             "id": record.job.id,
             "from_word": record.row_word,
             "row_prompt_id": record.row_prompt_id,
             "word": self._word(record, change),
-            "prompt_id": change.prompt_id,
-            "progress": progress,  # the application may write its own
-            "ends": change.status.is_final and change.status is not record.job.status,
+            "updated_at": True,
         }
+        if record.row_prompt_id is None and change.prompt_id is not None:
+            values["prompt_id"] = change.prompt_id
+        if change.progress not in (None, record.progress):  # the application may write its own
+            values["progress"] = change.progress
         if change.output_path is not None:
             values["output_path"] = clean_text(change.output_path)
         if change.status is Status.FAILED or self._says_failed_instead(change):
             code = change.failure.value if change.failure else change.status.value
-            values |= {"writes_error": True, "error": clean_text(f"{code}: {change.reason}")}
+            values["error"] = clean_text(f"{code}: {change.reason}")
         elif record.job.status is Status.FAILED or change.status is Status.COMPLETED:
             # "warning" is no failure code: whoever reads the row alone is told as well.
-            words = clean_text(f"warning: {change.warning}") if change.warning else None
-            values |= {"writes_error": True, "error": words}
+            values["error"] = clean_text(f"warning: {change.warning}") if change.warning else None
+        if change.status.is_final and change.status is not record.job.status:
+            values["completed_at"] = True
         return values
 
     def _word(self, record: JobRecord, change: RowChange) -> str:
@@ -156,52 +181,28 @@ class TableRows:
     def _says_failed_instead(self, change: RowChange) -> bool:
         return self._table.status_of(self._table.word_of(change.status)) is not change.status
 
-    def _assignments(self) -> sql.Composable:
-        """Only columns that the settings speak of are named: others may be forbidden to us."""
-        table = self._table
-        values: dict[str, tuple[str, sql.Composable]] = {
-            "prompt_id": ("w.row_prompt_id is null and w.prompt_id is not null", self._prompt_id()),
-            "progress": ("w.progress is not null", self._progress()),
-            "output_path": ("w.output_path is not null", self._text("output_path")),
-            "error": ("w.writes_error", self._text("error")),
-            "completed_at": ("w.ends", self._now("completed_at")),
-        }
-        parts = [sql.SQL("{} = w.word").format(identifier(table.mapping.columns.status))]
-        for field, (condition, value) in values.items():
-            if table.takes(field):
-                parts.append(
-                    sql.SQL(
-                        "{column} = case when {condition} then {value} else {before} end"
-                    ).format(
-                        column=identifier(str(table.column(field))),
-                        condition=sql.SQL(condition),
-                        value=value,
-                        before=table.read(field),
-                    )
-                )
-        if table.takes("updated_at"):
-            column = identifier(str(table.column("updated_at")))
-            parts.append(sql.SQL("{} = {}").format(column, self._now("updated_at")))
-        return sql.SQL(", ").join(parts)
+    def _assignments(self, fields: Collection[str]) -> sql.Composable:
+        values = {"status": sql.SQL("w.word"), **{field: self._value(field) for field in fields}}
+        return sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(identifier(str(self._table.column(field))), value)
+            for field, value in values.items()
+        )
 
-    def _prompt_id(self) -> sql.Composable:
-        column = self._table.column("prompt_id")
-        kind = sql.SQL("text") if column is None else self._type(column)
-        return sql.SQL("w.prompt_id::{}").format(kind)
-
-    def _progress(self) -> sql.Composable:
-        return sql.SQL("w.progress / 100.0" if self._fraction else "w.progress")
+    def _value(self, field: str) -> sql.Composable:
+        """What a column is set to, as it takes it."""
+        if field == "progress":
+            return sql.SQL("w.progress / 100.0" if self._fraction else "w.progress")
+        if field == "prompt_id":
+            return sql.SQL("w.prompt_id::{}").format(self._type(str(self._table.column(field))))
+        return self._text(field) if field in ("output_path", "error") else self._now(field)
 
     def _text(self, field: str) -> sql.Composable:
         """A text as the column takes it. A reason is cut where it does not fit; a path would be
         another one."""
-        name = self._table.column(field)
-        column = None if name is None else self._table.columns[name]
-        value = sql.Identifier("w", field)
-        if column is None:
-            return value
+        column = self._table.columns[str(self._table.column(field))]
+        value: sql.Composable = sql.Identifier("w", field)
         if column.not_null:
-            value = sql.SQL("coalesce({}, '')").format(value)  # type: ignore[assignment]
+            value = sql.SQL("coalesce({}, '')").format(value)
         if column.kind in JSONS:
             return sql.SQL("to_jsonb({})::{}").format(value, column.base_type)
         if field == "error" and column.max_length is not None:
@@ -209,8 +210,8 @@ class TableRows:
         return value
 
     def _now(self, field: str) -> sql.Composable:
-        name = self._table.column(field)
-        if name is None or self._table.columns[name].kind not in NAIVE_TIMES:
+        name = str(self._table.column(field))
+        if self._table.columns[name].kind not in NAIVE_TIMES:
             return sql.SQL("now()")
         zone = literal(self._table.mapping.timezone)
         return sql.SQL("(now() at time zone {})::{}").format(zone, self._type(name))

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.comfyui.values import QueuedPrompt
 from reconciler.reconcile import servers
-from reconciler.reconcile.passes import ETA_TOLERANCE
+from reconciler.reconcile.changes import ETA_TOLERANCE
 from tests.integration.reconciling import Bench, success
 
 WAITING = 5
