@@ -2,7 +2,7 @@
 PgBouncer before one.
 
 Debian's packages are brought by `tests/debian.sh`. Programs elsewhere are named, parted by colons,
-in RECONCILER_TEST_POSTGRES: folders with initdb, pg_ctl and postgres in them.
+in TEST_POSTGRES_PROGRAMS: folders with initdb, pg_ctl and postgres in them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ logfile = {folder}/log
 
 def debian_programs() -> list[Path]:
     """The program folders of Debian's packages and of those that were named, oldest first."""
-    named = os.environ.get("RECONCILER_TEST_POSTGRES", "")
+    named = os.environ.get("TEST_POSTGRES_PROGRAMS", "")
     found = [Path(each) for each in named.split(":") if each]
     found += [each.parent for each in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
     return sorted(found, key=version_of)
