@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from reconciler.comfyui.values import QueuedPrompt
 from reconciler.outputs.inspect import inspect
 from reconciler.outputs.inspection import Inspection
+from reconciler.store.records import Write, Written
 from tests.integration.reconciling import QUICK, Bench, error, listed, success
 
 P1, P2 = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -121,13 +122,13 @@ def test_a_file_is_attributed_even_if_the_end_is_sudden(bench: Bench) -> None:
     job = bench.insert(comfyui_job_id=P1)
     bench.server.end(P1, success(bench.image("a.png")))
     bench.run_pass()
-    write = bench.store.jobs.write
+    write = bench.store.jobs.write_many
 
-    def write_and_die(*args: object, **how: object) -> bool:
-        assert write(*args, **how)  # type: ignore[arg-type]
+    def write_and_die(writes: Sequence[Write]) -> Written:
+        assert write(writes).done
         raise KeyboardInterrupt  # kill -9 after the commit
 
-    bench.store.jobs.write = write_and_die  # type: ignore[method-assign]
+    bench.store.jobs.write_many = write_and_die  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         bench.run_pass()
     assert bench.says(job) == ("completed", None)

@@ -294,6 +294,7 @@ def test_answers_of_before_are_taken_over(database: str) -> None:
     folder = Path(migrations.__path__[0]) / "versions"
     connection = psycopg2.connect(database)
     with connection, connection.cursor() as cursor:
+        cursor.execute("create schema reconciler")
         for name in ("0001_initial", "0002_inside_comfyui"):
             cursor.execute((folder / f"{name}.sql").read_text(encoding="utf-8"))
         cursor.execute("create table reconciler.migrations (version_num varchar(32) primary key)")

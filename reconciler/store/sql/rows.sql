@@ -67,7 +67,6 @@ select {fields} from {jobs} j where j.{id} = any(%(job_ids)s::text[]::{id_type}[
 order by j.{id}
 
 -- name: as_the_application
--- Its triggers write times as in its own sessions.
 select set_config('timezone', %(timezone)s, true)
 
 -- name: write_rows
@@ -76,8 +75,7 @@ select set_config('timezone', %(timezone)s, true)
 with wanted as (
     select * from jsonb_to_recordset(%(rows)s) as w(
         id {id_type}, from_word {status_type}, row_prompt_id text, word {status_type},
-        prompt_id text, progress integer, output_path text, writes_error boolean, error text,
-        ends boolean)
+        prompt_id text, progress integer, output_path text, error text)
 ), mine as (
     select j.{id} as id from {jobs} j join wanted w on w.id = j.{id}
     where j.{id} = any(%(job_ids)s::text[]::{id_type}[]) and j.{status} = w.from_word
