@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from reconciler.errors import OutputError
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 #: Shared with other hosts, or with the host of this virtual machine, whose writes the local
 #: kernel never sees: inotify(7), "Limitations and caveats". drvfs and 9p are Windows drives
@@ -133,7 +135,8 @@ def identify(root: Path) -> str:
     NFS, ZFS and btrfs. On shared file systems the inode is not, either: FUSE and 9p may invent
     it at each look, so there the path within the share stands for it.
 
-    Raises `OutputError` where the directory cannot be listed.
+    Of two parts, its place on the storage, for `is_same_place`, and the directory itself. Raises
+    `OutputError` where the directory cannot be listed.
     """
     try:
         folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -147,12 +150,22 @@ def identify(root: Path) -> str:
     real = os.path.realpath(root)
     mount = mount_of(real, read_mounts())
     if mount is None:
-        parts = [f"{status.st_dev}", f"{status.st_ino}"]
-    elif mount.is_shared:
-        inside = os.path.join(mount.root, os.path.relpath(real, mount.mount_point))
-        parts = [mount.fs_type, mount.source, os.path.normpath(inside)]
-    else:
-        parts = [mount.fs_type, mount.source, f"{status.st_ino}"]
+        return f"{_digest(real)}-{_digest(str(status.st_dev), str(status.st_ino))}"
+    inside = os.path.join(mount.root, os.path.relpath(real, mount.mount_point))
+    place = _digest(mount.fs_type, mount.source, os.path.normpath(inside))
+    if mount.is_shared:
+        return f"{place}-{place}"
+    return f"{place}-{_digest(mount.fs_type, mount.source, str(status.st_ino))}"
+
+
+def is_same_place(marker: str, other: str) -> bool:
+    """True where both have the same path on the same storage: if the directory is another, it was
+    made anew, or moved there, and not unmounted."""
+    place, dash, _ = marker.partition("-")
+    return bool(dash) and place == other.partition("-")[0]
+
+
+def _digest(*parts: str) -> str:
     return hashlib.sha256(os.fsencode("\0".join(parts))).hexdigest()[:16]
 
 
@@ -162,6 +175,20 @@ def storage_marker(root: Path) -> str | None:
         return identify(root)
     except OutputError:
         return None
+
+
+def is_shared(root: Path) -> bool:
+    """True where hosts share the storage, so that one name means one file on all of them."""
+    mount = mount_of(os.path.realpath(root), read_mounts())
+    return mount is not None and mount.is_shared
+
+
+def machine() -> str:
+    """Which running machine this is: the same in each of its containers, another after a boot."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return socket.gethostname()
 
 
 def unusable(path: Path | str, error: OSError) -> str:

@@ -14,11 +14,11 @@ from reconciler.outputs.text import printable, shown_path
 
 
 def resolve_inside(root: Path, name: str) -> Path:
-    """Return the real path of `name` (`subfolder/filename`) under the output directory `root`.
+    """Return the path of `name` (`subfolder/filename`) under the output directory `root`.
 
-    The file need not exist. The path is free of symbolic links, so that it can be opened without
-    following any. Raises OutsideOutput for an absolute name, "..", a name that no file can have,
-    and a symbolic link that leaves `root`.
+    The file need not exist. Below `root`, which may be a link, the path is free of symbolic links,
+    so that a file has one path and can be opened without following any. Raises OutsideOutput for an
+    absolute name, "..", a name that no file can have, and a symbolic link that leaves `root`.
     """
     shown = printable(name)
     if not name or "\0" in name:
@@ -36,7 +36,7 @@ def resolve_inside(root: Path, name: str) -> Path:
     if not real.is_relative_to(real_root) or real == real_root:
         where = shown_path(real)
         raise OutsideOutput(f"{shown!r} leads to {where}, which is no file inside {root}")
-    return real
+    return root / real.relative_to(real_root)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import structlog
 from reconciler.comfyui.values import EndedPrompt, HistoryPage, Look, QueuedPrompt, ServerInfo
 from reconciler.core.evidence import SHARED, Place
 from reconciler.errors import ServerAnswer, ServerError, ServerRefused, ServerTimeout
-from reconciler.outputs.mounts import storage_marker
+from reconciler.outputs.mounts import is_same_place, storage_marker
 from reconciler.reconcile.boots import note_boot
 from reconciler.reconcile.files import OutputBook
 from reconciler.reconcile.manifests import Manifests
@@ -209,7 +209,9 @@ class WatchedServer:
         """True where the output directory can be read and is the one that it was last time.
 
         Another one is accepted where a file that we know is in it (the disk was changed or
-        restored) or, as long as we know none, where anything is: an unmounted directory is empty.
+        restored). Where anything is in it, it is accepted as long as we know no file, or if it
+        lies where the other one lay and was made anew: an unmounted directory is empty. What a
+        link leads to now is what somebody chose.
         """
         if not self.book.is_mounted:
             return True  # the server itself says of each file whether it is there
@@ -221,15 +223,21 @@ class WatchedServer:
         if marker == self._marker and self._storage_ok:
             return True
         self._marker = marker
-        healthy = self._is_accepted(marker, known_outputs)
-        if healthy and (self.record.output_dir, self.record.output_marker) != (str(root), marker):
-            self.record.output_dir, self.record.output_marker = str(root), marker
+        real = os.path.realpath(root)
+        healthy = self._is_accepted(real, marker, known_outputs)
+        if healthy and (self.record.output_dir, self.record.output_marker) != (real, marker):
+            self.record.output_dir, self.record.output_marker = real, marker
             self.changed = True
         return self._note_storage(healthy=healthy)
 
-    def _is_accepted(self, marker: str, known_outputs: Callable[[str], list[Path]]) -> bool:
-        if self.record.output_dir != str(self.book.root) or self.record.output_marker == marker:
+    def _is_accepted(
+        self, real: str, marker: str, known_outputs: Callable[[str], list[Path]]
+    ) -> bool:
+        before = self.record.output_marker
+        if self.record.output_dir != real or before == marker:
             return True  # the first time, another directory in the settings, or the same storage
+        if before is not None and is_same_place(before, marker) and _is_in_use(self.book.root):
+            return True
         files = known_outputs(self.name)
         # What cannot be looked at (no permission, a stale handle) is not there.
         return any(map(os.path.exists, files)) if files else _is_in_use(self.book.root)

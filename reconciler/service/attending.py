@@ -19,6 +19,7 @@ from reconciler.comfyui.view import Viewer
 from reconciler.core.lease import Lease
 from reconciler.core.naming import NamePatterns
 from reconciler.errors import SettingsError
+from reconciler.outputs.mounts import is_shared, machine
 from reconciler.outputs.pool import Inspectors
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.fetched import FetchedBook, Transfer
@@ -102,6 +103,7 @@ class Attended:
         record = records.get(server.name) or ServerRecord(server.name, server.url)
         record.move_to(server.url)
         client = self._clients[server.name] = client_of(self._settings, server)
+        self._settle_space(record)
         book = self._book(server, lease)
         watched = self.servers[server.name] = WatchedServer(
             record, client, book, _stored_path(server, book.root),
@@ -136,6 +138,15 @@ class Attended:
         for name in list(self.servers):
             self.end(name)
 
+    def _settle_space(self, record: ServerRecord) -> None:
+        """Other hosts may have a directory of the same name, with other files."""
+        server, root = self._by_name[record.name], self._roots[record.name]
+        if server.output_dir is not None:
+            space = self._store.servers.settle_space(
+                record, root, machine(), shared=is_shared(root)
+            )
+            self._store.outputs.spaces.put(root, space)
+
     def _book(self, server: ServerSettings, lease: Lease) -> OutputBook:
         """One for each directory, whoever writes there: a file is inspected once."""
         root = self._roots[server.name]
@@ -154,7 +165,7 @@ class Attended:
         return _kind_of_book(self._settings, server, tools.fetchers)(
             server.name,
             root,
-            store=OutputStore(Guarded(self._store.connection, guard)),
+            store=OutputStore(Guarded(self._store.connection, guard), self._store.outputs.spaces),
             inspections=tools.inspections,
             inspect=tools.pool.inspect,
             on_answer=tools.on_answer,
@@ -185,18 +196,18 @@ def _kind_of_book(
 
 
 def _root(settings: Settings, server: ServerSettings) -> Path:
-    """The output directory, resolved, as the names below it are: a file has one path."""
+    """The output directory, by the name that was given: a link may be pointed elsewhere."""
     if server.fetch_outputs and server.output_dir is None:
         copies = settings.data_dir / "fetched" / quote(server.name, safe="")
         copies.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return copies.resolve()
+        return copies.absolute()
     if server.output_dir is None:
         raise SettingsError(
             f"server {server.name}: `output_dir` is not set. Without ComfyUI's output directory no"
             " file can be checked, and nothing could ever be called completed. Where it cannot be"
             " seen from here, `fetch_outputs: true` fetches the files from ComfyUI"
         )
-    return server.output_dir.resolve()
+    return server.output_dir.absolute()
 
 
 def _stored_path(server: ServerSettings, root: Path) -> Callable[[Path], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace as replaced
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from reconciler.outputs.mounts import (
     Mount,
     blind_spot,
     identify,
+    is_same_place,
     mount_of,
     parse_mountinfo,
     storage_marker,
@@ -231,3 +233,35 @@ def test_words_escape_what_is_no_text() -> None:
     said = unusable(Path("/out/\udcff\x1b[31m\n"), OSError(errno.EIO, "Input/output error"))
     assert said.isprintable()
     assert said.endswith("see whether its storage is connected and healthy")
+
+
+def test_a_directory_made_anew_lies_in_the_same_place(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    before = identify(output)
+    replace(output)
+    assert is_same_place(before, identify(output))
+    assert not is_same_place(before, identify(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "covering",
+    [
+        Mount("{}", "tmpfs", "tmpfs"),
+        Mount("{}", "nfs4", "nas:/v"),
+        Mount("{}", "ext4", "/dev/sdb"),
+        Mount("{}", "ext4", "/dev/sda", root="/elsewhere"),
+    ],
+)
+def test_an_unmounted_directory_lies_in_another_place(
+    tmp_path: Path, pretend: Pretend, covering: Mount
+) -> None:
+    below = Mount("/", "ext4", "/dev/sda")
+    pretend(below, replaced(covering, mount_point=os.path.realpath(tmp_path)))
+    mounted = identify(tmp_path)
+    pretend(below)
+    assert not is_same_place(mounted, identify(tmp_path))
+
+
+def test_a_marker_of_an_earlier_version_has_no_place() -> None:
+    assert not is_same_place("0123456789abcdef", "0123456789abcdef")
