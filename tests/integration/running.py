@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,13 +92,16 @@ def write_config(folder: Path, url: str, *simulators: Simulator, **more: Any) ->
 class Running:
     """A running `reconciler run`."""
 
-    def __init__(self, config: Path, log: Path, module: str = "reconciler") -> None:
-        """`module`: what is run; by default the version that this is."""
+    def __init__(
+        self, config: Path, log: Path, module: str = "reconciler", prefix: Sequence[str] = ()
+    ) -> None:
+        """`module`: what is run; by default the version that this is. `prefix`: a command that
+        runs it."""
         self.log = log
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RECONCILER_")}
         self._file = log.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, "run", "--config", os.fspath(config)],
+            [*prefix, sys.executable, "-m", module, "run", "--config", os.fspath(config)],
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=self._file,
@@ -129,10 +132,14 @@ class Running:
 
 @contextmanager
 def running(
-    config: Path, module: str = "reconciler", *, until_watching: bool = True
+    config: Path,
+    module: str = "reconciler",
+    *,
+    until_watching: bool = True,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Running]:
     """The service, watching; stopped at the end."""
-    service = Running(config, config.with_name("service.log"), module)
+    service = Running(config, config.with_name("service.log"), module, prefix)
     try:
         if until_watching:
             service.wait_until_watching()
