@@ -67,8 +67,8 @@ def tell_the_end(plan: Plan, *, written: bool, dry_run: bool, asked: bool) -> No
     elif dry_run:
         terminal.remark("Nothing was written: --dry-run.")
     else:
-        how = "" if asked else " With --yes it is; --dry-run asks for no more than this."
-        terminal.remark(f"Nothing was written.{how}")
+        why = "" if asked else ": nobody can be asked here. Write it with --yes"
+        terminal.remark(f"Nothing was written{why}.")
 
 
 def tell_of_none(found: Found, *, as_json: bool) -> None:

@@ -132,6 +132,25 @@ def test_the_example_of_each_shape_is_what_adopt_writes(desk: Desk, studio: Stud
     assert desk.config.read_text(encoding="utf-8") == example
 
 
+def test_the_page_shows_what_is_shown(desk: Desk) -> None:
+    page = (ROOT / "docs/adopt.md").read_text(encoding="utf-8")
+    transcript = page.partition("$ reconciler adopt\n")[2].partition("\nWrite this into")[0]
+    run_sql(desk.url, WITH_PARAMETERS.ddl)
+    run_sql(desk.url, ROWS.replace("'completed'", "'done'").replace("'processing'", "'running'"))
+    run_sql(
+        desk.url, "insert into production_jobs (id, status) values ('a', 'draft'), ('b', 'error')"
+    )
+    desk.config.write_text(SERVERS, encoding="utf-8")
+    shown = desk.adopt().stdout.replace(str(desk.config), "/srv/reconciler.yaml")
+    # Version, name and size stand above.
+    assert shown.partition("setting ")[2].strip() == transcript.partition("setting ")[2].strip()
+
+
+SERVERS = """\
+servers:
+  - url: http://127.0.0.1:8188
+    output_dir: /srv/comfy/output
+"""
 ROWS = """
 insert into production_jobs (id, job_type, parameters, status, progress, result_path)
 select 'job-' || n, 'video', jsonb_build_object('frames', 72, 'seed', n),
@@ -398,7 +417,7 @@ def test_without_a_terminal_nothing_is_written_unasked(desk: Desk) -> None:
     run_sql(desk.url, STUDIO_TABLES[0].ddl)
     done = desk.adopt()
     assert done.returncode == 1
-    assert "With --yes it is" in joined(done.stderr)
+    assert "Write it with --yes" in joined(done.stderr)
     assert "queued: [pending]" in done.stdout
     dry = desk.adopt("--dry-run", "--yes")
     assert dry.returncode == 0
