@@ -48,7 +48,7 @@ class Database:
         tables = self.sql(
             "select quote_ident(schemaname) || '.' || quote_ident(tablename) as name"
             " from pg_tables where schemaname in ('public', 'reconciler')"
-            " and tablename not like '%%version%%'"
+            " and tablename <> 'migrations'"
         )
         return f"truncate {', '.join(t['name'] for t in tables)} restart identity"
 

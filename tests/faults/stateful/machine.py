@@ -26,7 +26,7 @@ WHICH = st.integers(0, 3)
 LOOK_AT = st.sampled_from([None, None, None, ["pack"], ["plain"], []])
 SECONDS = st.sampled_from([0, 1, 11, 25, 31, 61, 61, 170, 400, 650, 1400, 5000])
 #: So many questions and transactions into a pass.
-AFTER = st.integers(0, 14)
+AFTER = st.integers(0, 20)
 HOWS = ("row names it", "tag", "row first", "row names it", "tag", "nothing")
 AGENTS = st.sampled_from([0, 0, 1])
 USERS = ("cancel", "delete", "reopen", "retry", "open without", "name another", "touch")
@@ -203,11 +203,10 @@ class History(RuleBasedStateMachine):
     def storage(self, server: str) -> None:
         """The output directory is unmounted, or mounted again."""
         comfy = self.world.comfys[server]
-        known = [a.servers[server].record.output_marker for a in self.world.agents if a]
         if not comfy.mounted:
             self._count("storage back")
             comfy.remount()
-        elif None not in known:
+        elif self.world.knows_storage(server):
             self._count("storage away")
             comfy.unmount()
 
@@ -282,6 +281,7 @@ class History(RuleBasedStateMachine):
             row, status, error=None, comfyui_job_id=prompt.id, output_path=None
         )
         if written:
+            row.unsure |= any(p.tag and not self.world.is_linked(p) for p in row.prompts)
             self._new_attempt(row, [prompt])
 
     def _new_attempt(self, row: Row, prompts: list[Prompt]) -> None:
@@ -324,11 +324,11 @@ class History(RuleBasedStateMachine):
             self._count("scan")
             up.scan()
 
-    @rule(agent=AGENTS)
-    def restart_agent(self, agent: int) -> None:
+    @rule(agent=AGENTS, how=st.sampled_from(["stopped", "killed"]))
+    def restart_agent(self, agent: int, how: str) -> None:
         """It is stopped, or killed; the next pass starts another."""
-        self._count("reconciler goes")
-        self.world.stop(agent)
+        self._count(f"reconciler {how}")
+        self.world.stop(agent, release=how == "stopped")
 
     @rule(agent=AGENTS, after=AFTER, phase=st.sampled_from([*PHASES, "killed"]))
     def breaks(self, agent: int, after: int, phase: Phase | Literal["killed"]) -> None:
@@ -362,11 +362,18 @@ class History(RuleBasedStateMachine):
             happens = partial(self._clear_prompt, 0)
         self._in_the_middle(agent, after, happens)
 
-    @rule(agent=AGENTS, after=AFTER)
-    def two_at_once(self, agent: int, after: int) -> None:
-        """The other reconciler makes a whole pass in the middle of this one's."""
-        self._count("in a pass: pass of another")
-        self._in_the_middle(agent, after, lambda: self._pass(1 - agent, None))
+    @rule(agent=AGENTS, after=AFTER, for_s=st.sampled_from([0, 5, 16, 31, 100]))
+    def frozen(self, agent: int, after: int, for_s: int) -> None:
+        """It is frozen in the middle of a pass, for longer than its leases last or not, and the
+        other reconciler makes some of its own."""
+        self._count("in a pass: frozen")
+
+        def others_go_on() -> None:
+            self.world.sleep(for_s)
+            for _ in range(2):
+                self._pass(1 - agent, None)
+
+        self._in_the_middle(agent, after, others_go_on)
 
     def _in_the_middle(self, agent: int, after: int, happens: Callable[[], Any]) -> None:
         up = self.world.agent(agent)
@@ -388,7 +395,7 @@ class History(RuleBasedStateMachine):
         self._count("calm")
         self.steps_since_calm = 0
         self._mend()
-        self._passes(restarting, [0, 0, 0, 5, 5])
+        self._passes(restarting, [16, 0, 0, 5, 5])
         check_step(self.world)
         check_calm(self.world, hours_later=False)
         self._passes(restarting, [21, 31, 61, *[250] * 7])
@@ -410,7 +417,7 @@ class History(RuleBasedStateMachine):
         for seconds in pauses:
             self.world.sleep(seconds)
             if restarting:
-                self.world.stop(0)
+                self.world.stop(0, release=True)
             up = self.world.agent(0)
             assert isinstance(up, Agent)
             up.scan()

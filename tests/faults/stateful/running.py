@@ -1,10 +1,8 @@
-"""Runs histories: how many, how long, from which seeds."""
+"""Runs histories: how many, how long, and whether they are the same each time."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.faults.stateful.database import Database
@@ -12,21 +10,19 @@ from tests.faults.stateful.machine import History
 
 
 def run_histories(
-    database: Database, examples: int, steps: int, *, shrink: bool = True, **more: Any
+    database: Database, histories: int, steps: int, *, shrink: bool = True, fixed: bool = False
 ) -> None:
-    """Raises what a history found, with the history as a script."""
+    """Raises what a history found, with the history as a script among the notes."""
     History.database = database
-    phases = [Phase.explicit, Phase.reuse, Phase.generate]
+    shrinking = [Phase.shrink] if shrink else []
     wanted = settings(
-        max_examples=examples,
+        max_examples=histories,
         stateful_step_count=steps,
+        derandomize=fixed,
         deadline=None,
         database=None,
-        print_blob=True,
         report_multiple_bugs=False,
-        verbosity=Verbosity.normal,
-        phases=phases + ([Phase.shrink] if shrink else []),
+        phases=[Phase.generate, *shrinking],
         suppress_health_check=list(HealthCheck),
-        **more,
     )
     run_state_machine_as_test(History, settings=wanted)

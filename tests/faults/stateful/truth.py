@@ -74,8 +74,10 @@ def _of_open(world: World, row: Row, prompt: Prompt) -> Iterator[Says]:
 
 def _of_gone(world: World, row: Row, prompt: Prompt) -> Iterator[Says]:
     comfy, now = world.comfy_of(prompt), world.now
-    gone_at = row.opened_at if prompt.gone_at is None else max(prompt.gone_at, row.opened_at)
-    looks = comfy.looks - prompt.gone_looks
+    # What came and went between two looks was missing all the time.
+    gone_at, looks = row.opened_at, comfy.looks
+    if prompt.shown and prompt.gone_at is not None:
+        gone_at, looks = max(prompt.gone_at, row.opened_at), comfy.looks - prompt.gone_looks
     by_looks = now - gone_at >= POLICY.lost_grace_s and looks >= POLICY.lost_confirmations
     by_boot = comfy.pack and now - gone_at >= POLICY.restart_grace_s and looks >= 2
     if prompt.shown and (by_looks or by_boot):

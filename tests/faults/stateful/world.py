@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from reconciler.errors import DatabaseError
+from reconciler.errors import DatabaseError, LeaseLost
 from tests.faults.stateful.agent import Agent
 from tests.faults.stateful.comfyui import Comfy
 from tests.faults.stateful.database import Database, Phase, Wire
@@ -111,11 +111,21 @@ class World:
                 )
         return self.agents[number]
 
-    def stop(self, number: int) -> None:
-        """It is stopped, or killed between two passes: all the same."""
+    def knows_storage(self, server: str) -> bool:
+        """Every reconciler, the next one as well, would know another directory from this one: that
+        was seen in use before it was unmounted."""
+        stored = self.database.sql(
+            "select from reconciler.servers where name = %s and output_marker is not null", server
+        )
+        watched = [agent.servers.get(server) for agent in self.agents if agent is not None]
+        up = [server.record.output_marker for server in watched if server is not None]
+        return bool(stored) and None not in up
+
+    def stop(self, number: int, *, release: bool = False) -> None:
+        """It is killed, or stopped and gives its leases back."""
         agent, self.agents[number] = self.agents[number], None
         if agent is not None:
-            agent.close()
+            agent.close(release=release)
 
     def run_pass(self, number: int, look_at: list[str] | None, *, search: bool) -> None:
         """One pass, whatever becomes of it."""
@@ -126,6 +136,8 @@ class World:
         self._depth += 1
         try:
             self._run_pass(agent, look_at, search=search)
+        except LeaseLost:
+            pass
         except DatabaseError:
             assert self.wire.broke, "the database failed by itself"
         except Killed:
@@ -139,6 +151,8 @@ class World:
         for client in agent.clients.values():
             client.told.clear()
         report = agent.run_pass(look_at, search_history=search)
+        if report is None:
+            return
         if report.troubled and not self.wire.broke:
             raise AssertionError(f"jobs in trouble: {report.troubled}")
         if not (self.wire.broke or report.conflicts):
@@ -149,10 +163,13 @@ class World:
 
     def _note_told(self, prompt: Prompt) -> None:
         """Where the prompt is linked, its end must have been stored in that pass."""
-        linked = self.database.sql(
-            "select from reconciler.prompts where prompt_id = %s", prompt.id
+        prompt.known |= self.is_linked(prompt) and prompt.place == "history"
+
+    def is_linked(self, prompt: Prompt) -> bool:
+        """A job is known to be its."""
+        return bool(
+            self.database.sql("select from reconciler.prompts where prompt_id = %s", prompt.id)
         )
-        prompt.known |= bool(linked) and prompt.place == "history"
 
     # What happens in the middle of a pass
 

@@ -1,0 +1,99 @@
+"""Histories by hand: `python -m tests.faults.stateful` makes some, `--replay FILE` follows one.
+
+A failing history is printed as a script (`state = History()` and one call for each step): put it
+into a file, and it is followed step by step, with what the tables and the world say at its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import reconciler
+from reconciler.store import embedded
+from tests.faults.stateful.database import Database
+from tests.faults.stateful.machine import History
+from tests.faults.stateful.running import run_histories
+from tests.faults.stateful.story import told
+from tests.integration.conftest import execute
+
+
+def main() -> None:
+    """Exit status 1 where a history found something wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.stateful")
+    parser.add_argument("--histories", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=40, help="of one history, at most")
+    parser.add_argument("--fixed", action="store_true", help="the same histories each time")
+    parser.add_argument("--no-shrink", action="store_true", help="the first one that fails will do")
+    parser.add_argument("--replay", type=Path, metavar="FILE")
+    parser.add_argument("--url", help="a Postgres superuser's; without one a server is started")
+    parser.add_argument("--json", action="store_true", help="a line for programs at the end")
+    arguments = parser.parse_args()
+    url = arguments.url or embedded.ensure_running(_data_dir())
+    name = f"stateful_{uuid4().hex[:12]}"
+    execute(url, f'create database "{name}"')
+    try:
+        database = Database(urlsplit(url)._replace(path=f"/{name}").geturl())
+        raise SystemExit(_run(database, arguments))
+    finally:
+        execute(url, f'drop database "{name}" with (force)')
+        if arguments.url is None:
+            embedded.stop(_data_dir())
+
+
+def _run(database: Database, arguments: argparse.Namespace) -> int:
+    History.database = database
+    if arguments.replay is not None:
+        return replay(arguments.replay.read_text(encoding="utf-8"))
+    began, wrong = time.monotonic(), ""
+    try:
+        run_histories(
+            database,
+            arguments.histories,
+            arguments.steps,
+            shrink=not arguments.no_shrink,
+            fixed=arguments.fixed,
+        )
+    except Exception as error:
+        wrong = f"{type(error).__name__}: {error}"
+        print("\n".join([wrong, *getattr(error, "__notes__", [])]))
+    seconds, counts = time.monotonic() - began, History.counts
+    print(f"{counts['steps']} steps, {counts['steps'] / seconds:.0f} a second")
+    print(", ".join(f"{name} {number}" for name, number in counts.most_common()))
+    if arguments.json:
+        found = {"wrong": wrong, "histories": counts["histories"], "steps": counts["steps"]}
+        print(json.dumps(found | {"seconds": seconds, "package": reconciler.__file__}))
+    return 1 if wrong else 0
+
+
+def replay(script: str) -> int:
+    """Follows a history, and tells what there was at its end."""
+    names: dict[str, object] = {"History": History}
+    for statement in ast.parse(script).body:
+        text = ast.unparse(statement)
+        print(text)
+        try:
+            exec(compile(text, "<history>", "exec"), names)
+        except Exception as error:
+            state = names.get("state")
+            print(told(state.world) if isinstance(state, History) else "")
+            print(f"{type(error).__name__}: {error}")
+            if not isinstance(error, AssertionError):
+                raise
+            return 1
+    return 0
+
+
+def _data_dir() -> Path:
+    memory = Path("/dev/shm")
+    return (memory if memory.is_dir() else Path("/tmp")) / f"reconciler-stateful-{os.getuid()}"
+
+
+if __name__ == "__main__":
+    main()
