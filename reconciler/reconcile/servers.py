@@ -234,7 +234,7 @@ class WatchedServer:
         self, real: str, marker: str, known_outputs: Callable[[str], list[Path]]
     ) -> bool:
         before = self.record.output_marker
-        if self.record.output_dir != real or before == marker:
+        if self.record.output_dir != real or before in (None, marker):
             return True  # the first time, another directory in the settings, or the same storage
         if before is not None and is_same_place(before, marker) and _is_in_use(self.book.root):
             return True

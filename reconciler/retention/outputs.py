@@ -42,8 +42,8 @@ class Outputs:
         if gone and not self.directory.is_there():
             return NOTHING
         going_on = self.store.open_among({o.job_id for o in gone if o.job_id is not None})
-        paths = [output.path for output in gone if output.job_id not in going_on]
-        removed = self.store.delete_outputs(paths, cutoff) if paths else 0
+        keys = [output.key for output in gone if output.job_id not in going_on]
+        removed = self.store.delete_outputs(keys, cutoff) if keys else 0
         more = len(outputs) == BATCH
         self._after = outputs[-1] if more else None
         return Pruned(removed, more)

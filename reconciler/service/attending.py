@@ -6,6 +6,7 @@ more of it meanwhile, and stored that.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -142,9 +143,9 @@ class Attended:
         """Other hosts may have a directory of the same name, with other files."""
         server, root = self._by_name[record.name], self._roots[record.name]
         if server.output_dir is not None:
-            space = self._store.servers.settle_space(
-                record, root, machine(), shared=is_shared(root)
-            )
+            real = Path(os.path.realpath(root))
+            shared = is_shared(real)
+            space = self._store.servers.settle_space(record, real, machine(), shared=shared)
             self._store.outputs.spaces.put(root, space)
 
     def _book(self, server: ServerSettings, lease: Lease) -> OutputBook:

@@ -13,9 +13,10 @@ from psycopg2.extras import Json
 
 from reconciler.core.attribution import FileFacts, Link, Listing
 from reconciler.core.evidence import FileState
-from reconciler.store.clean import clean_json, clean_text, path_bytes, path_from_bytes
+from reconciler.store.clean import clean_json, clean_text
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
+from reconciler.store.spaces import Spaces, path_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,10 @@ class Orphan:
 class OutputStore:
     """Inspected files in Postgres. Every method raises DatabaseError."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, spaces: Spaces | None = None) -> None:
         self._connection = connection
+        #: Which directories of this host have a space of their own.
+        self.spaces = spaces or Spaces()
 
     def save(self, output: OutputRecord) -> None:
         """Stores the newest answer about a file. Whose it is stays as long as it is the same.
@@ -114,8 +117,8 @@ class OutputStore:
         for name in _IDS:
             if values[name] is not None:
                 values[name] = clean_text(values[name], 200)
-        values["group_key"] = None if output.group is None else path_bytes(output.group)
-        values["path"] = path_bytes(output.path)
+        values["group_key"] = None if output.group is None else self.spaces.key(output.group)
+        values["path"] = self.spaces.key(output.path)
         values["verdict"] = output.verdict.value
         values["wanted"] = None if output.wanted is None else Json(output.wanted)
         values["inspection"] = Json(clean_json(output.inspection))
@@ -124,15 +127,15 @@ class OutputStore:
         with self._connection.writing() as cursor:
             cursor.execute(query("save_output"), values)
             if output.group is not None:
-                cursor.execute(query("attribute_siblings"), {"paths": _keys([output.path])})
+                cursor.execute(query("attribute_siblings"), {"paths": self._keys([output.path])})
 
     def attribute(self, files: Mapping[Path, str | None], job_id: str) -> None:
         """Says that the files, each with its prompt, are a job's, with all that was saved along
         with them. What is somebody's already stays."""
-        values = {"paths": _keys(files), "prompt_ids": list(files.values()), "job_id": job_id}
+        values = {"paths": self._keys(files), "prompt_ids": list(files.values()), "job_id": job_id}
         with self._connection.writing() as cursor:
             cursor.execute(query("attribute_outputs"), values)
-            cursor.execute(query("attribute_siblings"), {"paths": _keys(files)})
+            cursor.execute(query("attribute_siblings"), {"paths": self._keys(files)})
 
     def note_listing(self, prompt_id: str, files: Mapping[Path, Noted]) -> None:
         """Notes which files a prompt's ending lists."""
@@ -146,7 +149,7 @@ class OutputStore:
         values = {
             "all_prompt_ids": list(listings),
             "prompt_ids": [prompt_id for prompt_id, _, _ in listed],
-            "paths": _keys(path for _, path, _ in listed),
+            "paths": self._keys(path for _, path, _ in listed),
             "reused": [noted.reused for _, _, noted in listed],
             "sizes": [noted.size_bytes for _, _, noted in listed],
             "times": [noted.mtime_ns for _, _, noted in listed],
@@ -157,15 +160,13 @@ class OutputStore:
 
     def claims(self, paths: Iterable[Path]) -> dict[Path, FileFacts]:
         """What is claimed of files that were inspected."""
-        with self._connection.transaction() as cursor:
-            cursor.execute(query("claims"), {"paths": _keys(paths)})
-            rows = cursor.fetchall()
-        return {path_from_bytes(bytes(row["path"])): _facts(row) for row in rows}
+        found = self._claims([self.spaces.key(path) for path in paths])
+        return {path_of(key): facts for key, facts in found.items()}
 
     def known(self, paths: Iterable[Path]) -> dict[Path, OutputRecord]:
         """The stored answers about these files."""
         with self._connection.transaction() as cursor:
-            cursor.execute(query("known_outputs"), {"paths": _keys(paths)})
+            cursor.execute(query("known_outputs"), {"paths": self._keys(paths)})
             rows = cursor.fetchall()
         return {record.path: record for record in map(_record, rows)}
 
@@ -187,6 +188,7 @@ class OutputStore:
         with self._connection.transaction() as cursor:
             cursor.execute(query("same_file"), values)
             rows = cursor.fetchall()
+        rows = [row for row in rows if self.spaces.is_here(bytes(row["path"]))]
         thumbnails = [None if row["thumbnail"] is None else bytes(row["thumbnail"]) for row in rows]
         return [
             replace(_record(row), thumbnail=thumbnail)
@@ -196,7 +198,7 @@ class OutputStore:
     def note_identical(self, output: OutputRecord, digest: str) -> None:
         """The file, as it was inspected, has the digest that its manifest tells."""
         values = {
-            "path": path_bytes(output.path),
+            "path": self.spaces.key(output.path),
             "size_bytes": output.size_bytes,
             "mtime_ns": output.mtime_ns,
             "inode": output.inode,
@@ -209,14 +211,15 @@ class OutputStore:
         """Some of the files inspected last on this server."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("some_outputs"), {"server": server})
-            return [path_from_bytes(bytes(row["path"])) for row in cursor.fetchall()]
+            return [path_of(bytes(row["path"])) for row in cursor.fetchall()]
 
     def claimed(self, job_id: str, prompt_ids: Iterable[str]) -> list[OutputRecord]:
         """Files whose tag or name speaks of this job or these prompts, and their siblings."""
         values = {"job_id": clean_text(job_id, 200), "prompt_ids": list(prompt_ids)}
         with self._connection.transaction() as cursor:
             cursor.execute(query("claimed_outputs"), values)
-            return [_record(row) for row in cursor.fetchall()]
+            rows = cursor.fetchall()
+        return [_record(row) for row in rows if self.spaces.is_here(bytes(row["path"]))]
 
     def orphans(
         self, limit: int | None, *, server: str | None = None, since: float = 0.0
@@ -227,9 +230,17 @@ class OutputStore:
         with self._connection.transaction() as cursor:
             cursor.execute(query("orphans"), values)
             rows = cursor.fetchall()
-        claims = self.claims(path_from_bytes(bytes(row["path"])) for row in rows)
+        claims = self._claims([bytes(row["path"]) for row in rows])
         total = rows[0]["total"] if rows else 0
         return [_orphan(row, claims) for row in rows], total
+
+    def _claims(self, keys: Iterable[bytes]) -> dict[bytes, FileFacts]:
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("claims"), {"paths": [psycopg2.Binary(key) for key in keys]})
+            return {bytes(row["path"]): _facts(row) for row in cursor.fetchall()}
+
+    def _keys(self, paths: Iterable[Path]) -> list[Any]:
+        return [psycopg2.Binary(self.spaces.key(path)) for path in paths]
 
     def of_job(self, job_id: str) -> list[OutputRecord]:
         """The files of one job."""
@@ -238,16 +249,16 @@ class OutputStore:
             return [_record(row) for row in cursor.fetchall()]
 
 
-def _orphan(row: Mapping[str, Any], claims: Mapping[Path, FileFacts]) -> Orphan:
-    path = path_from_bytes(bytes(row["path"]))
-    facts = claims.get(path) or FileFacts(row["mtime_ns"] / 1e9)
-    return Orphan(path, row["server"], row["size_bytes"], FileState(row["verdict"]), facts)
+def _orphan(row: Mapping[str, Any], claims: Mapping[bytes, FileFacts]) -> Orphan:
+    key = bytes(row["path"])
+    facts = claims.get(key) or FileFacts(row["mtime_ns"] / 1e9)
+    return Orphan(path_of(key), row["server"], row["size_bytes"], FileState(row["verdict"]), facts)
 
 
 def _record(row: Mapping[str, Any]) -> OutputRecord:
     names = [n for n in OutputRecord.__slots__ if n not in _READ_APART]
     return OutputRecord(
-        path=path_from_bytes(bytes(row["path"])),
+        path=path_of(bytes(row["path"])),
         inode=int(row["inode"]),
         device=None if row["device"] is None else int(row["device"]),
         verdict=FileState(row["verdict"]),
@@ -263,7 +274,3 @@ def _facts(row: Mapping[str, Any]) -> FileFacts:
         links=links,
         **{name: row[name] for name in _NAMES},
     )
-
-
-def _keys(paths: Iterable[Path]) -> list[Any]:
-    return [psycopg2.Binary(path_bytes(path)) for path in paths]

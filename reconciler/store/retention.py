@@ -15,10 +15,11 @@ from typing import Any
 import psycopg2
 
 from reconciler.core.jobs import Status
-from reconciler.store.clean import path_bytes, path_from_bytes
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
+from reconciler.store.spaces import path_of
 from reconciler.store.table import JobsTable
+from reconciler.store.table_rows import TableRows
 
 _OPEN = (Status.QUEUED.value, Status.PROCESSING.value)
 
@@ -37,9 +38,15 @@ class OldEvent:
 class OldOutput:
     """A file that was inspected before the cutoff."""
 
-    path: Path
+    #: As the database calls it (`store.spaces`).
+    key: bytes
     inspected_at: datetime
     job_id: str | None
+
+    @property
+    def path(self) -> Path:
+        """On its server's host."""
+        return path_of(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,11 @@ class EndedPrompt:
 class RetentionStore:
     """Reads and deletes on behalf of `reconciler.retention`."""
 
-    def __init__(self, connection: Connection, table: JobsTable) -> None:
-        self._connection = connection
-        self._table = table
+    def __init__(self, own: Connection, rows: Connection, table: JobsTable) -> None:
+        """`own`: where our tables are; `rows`: where the jobs table is, mostly the same."""
+        self._connection = own
+        self._rows_connection = rows
+        self._table_rows = TableRows(table)
 
     def before(self, days: float) -> datetime:
         """The instant so many days ago, by the database's clock."""
@@ -106,19 +115,19 @@ class RetentionStore:
         values = {
             "server": server,
             "after": None if after is None else after.inspected_at,
-            "after_path": None if after is None else psycopg2.Binary(path_bytes(after.path)),
+            "after_path": None if after is None else psycopg2.Binary(after.key),
             "cutoff": cutoff,
             "batch": batch,
         }
         return [
-            OldOutput(path_from_bytes(bytes(row["path"])), row["inspected_at"], row["job_id"])
+            OldOutput(bytes(row["path"]), row["inspected_at"], row["job_id"])
             for row in self._rows("old_outputs", values)
         ]
 
-    def delete_outputs(self, paths: Collection[Path], cutoff: datetime) -> int:
+    def delete_outputs(self, keys: Collection[bytes], cutoff: datetime) -> int:
         """Forgets files."""
-        keys = [psycopg2.Binary(path_bytes(path)) for path in paths]
-        return self._delete("delete_outputs", {"paths": keys, "cutoff": cutoff})
+        paths = [psycopg2.Binary(key) for key in keys]
+        return self._delete("delete_outputs", {"paths": paths, "cutoff": cutoff})
 
     def ended_prompts(self, prompt_ids: Collection[str], cutoff: datetime) -> list[EndedPrompt]:
         """Those of the prompts whose jobs ended before the cutoff."""
@@ -130,15 +139,12 @@ class RetentionStore:
         """Jobs whose rows are open, whatever we think of them: nothing of theirs may go."""
         return {job_id for job_id, status in self.statuses(job_ids).items() if status in _OPEN}
 
-    def statuses(self, job_ids: Collection[str]) -> Mapping[str, str]:
-        """What the rows of these jobs say; of those that are there no more, nothing."""
-        if not job_ids:
-            return {}
-        table = self._table
-        statement = query("statuses_of", jobs=table.identifier, id_type=table.id_type)
-        with self._connection.transaction() as cursor:
-            cursor.execute(statement, {"job_ids": list(job_ids)})
-            return {row["id"]: row["status"] for row in cursor.fetchall()}
+    def statuses(self, job_ids: Collection[str]) -> Mapping[str, str | None]:
+        """What the rows of these jobs say: None in words that are none of ours. Of those that are
+        there no more, nothing."""
+        with self._rows_connection.transaction() as cursor:
+            rows = self._table_rows.by_id(cursor, job_ids)
+        return {job_id: row["row_status"] for job_id, row in rows.items()}
 
     def _rows(self, name: str, values: Mapping[str, Any]) -> list[Any]:
         with self._connection.transaction() as cursor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from reconciler.store.clean import clean_text
 from reconciler.store.connection import Connection
@@ -34,6 +35,8 @@ class ServerRecord:
     worker_dead_since: float | None = None
     #: Seconds, in all, in which nobody saw what runs there: it did not answer, or nobody looked.
     unwatched_s: float = 0.0
+    #: What keys of its files begin with (`store.spaces`); empty for plain paths, None: not settled.
+    space: str | None = None
 
     def is_shared(self, now: float) -> bool:
         """True while nothing may be concluded: several processes answer behind the address."""
@@ -59,6 +62,25 @@ class ServerStore:
         with self._connection.transaction() as cursor:
             cursor.execute(query("servers"))
             return [ServerRecord(**row) for row in cursor.fetchall()]
+
+    def settle_space(self, record: ServerRecord, root: Path, machine: str, *, shared: bool) -> str:
+        """The space of the files below this server's directory, settled when it is asked for first.
+
+        Where a server of another machine has a directory of that name, this one has a space of its
+        own; not where the storage is `shared` by hosts, on which one name means one file.
+        """
+        values = {
+            "name": clean_text(record.name),
+            "url": clean_text(record.url),
+            "root": clean_text(str(root)),
+            "machine": machine,
+            "shared": shared,
+        }
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("lock_spaces"))
+            cursor.execute(query("settle_space"), values)
+            row = cursor.fetchone()
+        return "" if row is None else str(row["space"])
 
     def save(self, servers: Iterable[ServerRecord]) -> None:
         """Stores servers as they are now."""

@@ -20,5 +20,21 @@ select name, url, version, extract(epoch from unreachable_since)::float8 as unre
        unreachable_how, extract(epoch from answered_at)::float8 as answered_at, output_dir,
        output_marker, boot_id, earlier_boot_ids,
        extract(epoch from boot_returned_at)::float8 as boot_returned_at,
-       extract(epoch from worker_dead_since)::float8 as worker_dead_since, unwatched_s
+       extract(epoch from worker_dead_since)::float8 as worker_dead_since, unwatched_s, space
 from reconciler.servers order by name
+
+-- name: lock_spaces
+-- Of agents that start at the same moment, one after the other.
+select pg_advisory_xact_lock(hashtext('reconciler spaces'))
+
+-- name: settle_space
+insert into reconciler.servers as s (name, url, output_dir, machine, space)
+select %(name)s, %(url)s, %(root)s, %(machine)s,
+       case when not %(shared)s and exists (
+                select from reconciler.servers o
+                where o.name <> %(name)s and o.output_dir = %(root)s and o.machine <> %(machine)s
+                  and coalesce(o.space, '') = '')
+            then %(name)s else '' end
+on conflict (name) do update
+set machine = excluded.machine, space = coalesce(s.space, excluded.space)
+returning s.space
