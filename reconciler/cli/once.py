@@ -136,9 +136,11 @@ def _take_leases(parts: Parts, tenure: Tenure) -> None:
     for lease in sorted(held, key=str):
         if lease.server != UNKNOWN:
             parts.attended.begin(lease)
-    parts.reconciler.gatherer.remit.take(
+    remit = parts.reconciler.gatherer.remit
+    remit.take(
         all_leases(parts.store.connection), ours, unknown=UNKNOWN in ours, now=parts.clock.now()
     )
+    parts.turns.alone = not remit.others
     parts.store.connection.guard = tenure.guard(held)
 
 

@@ -91,12 +91,12 @@ class FileEvidence:
     def tagged(self, record: JobRecord, prompts: list[PromptRecord]) -> tuple[OutputFile, ...]:
         """Files that no ending lists, found by the tag inside them, by their name, or as siblings
         of such a file; in the order in which they were written."""
-        found = [c for c in self._claimed(record, prompts) if c.output.server in self.servers]
-        names = [str(each.output.path) for each in found]
+        claimed = ((c, self._server_of(c, prompts)) for c in self._claimed(record, prompts))
+        found = [(each, server) for each, server in claimed if server is not None]
+        names = [str(each.output.path) for each, _ in found]
         main = main_of(names)
         files = []
-        for number, (each, name) in enumerate(zip(found, names, strict=True)):
-            server = self.servers[each.output.server]
+        for number, ((each, server), name) in enumerate(zip(found, names, strict=True)):
             answer = self._answer(server, each.output.path)
             shown = server.stored_path(each.output.path)
             is_main = number == main
@@ -131,6 +131,13 @@ class FileEvidence:
             files[each.output.path] = each.prompt_id or last
         if files:
             self.outputs.attribute(files, record.job.id)
+
+    def _server_of(self, claimed: _Claimed, prompts: list[PromptRecord]) -> WatchedServer | None:
+        """The server that wrote it: of those that share the directory, that of the job's prompt."""
+        names = [*(prompt.server for prompt in prompts), claimed.output.server, *self.servers]
+        servers = (self.servers[name] for name in names if name in self.servers)
+        path = claimed.output.path
+        return next((one for one in servers if path.is_relative_to(one.book.root)), None)
 
     def _claimed(self, record: JobRecord, prompts: list[PromptRecord]) -> list[_Claimed]:
         """The files that are this job's by their tag or name, through one of these prompts, with

@@ -15,7 +15,7 @@ import structlog
 
 from reconciler.core.evidence import FileState
 from reconciler.core.naming import NamePatterns
-from reconciler.errors import DatabaseError, InspectionError, OutputError
+from reconciler.errors import DatabaseError, InspectionError, LeaseLost, OutputError
 from reconciler.outputs.inspection import CHECKS_VERSION, Inspection, to_json
 from reconciler.outputs.progress import OnProgress
 from reconciler.outputs.siblings import group_of
@@ -26,6 +26,7 @@ from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.digests import Digests
 from reconciler.reconcile.inspections import SMALL_BYTES, Inspections
 from reconciler.store.outputs import OutputRecord, OutputStore
+from reconciler.store.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +87,9 @@ class OutputBook:
         unsound_confirm_s: float,
         patterns: NamePatterns | None = None,
         wanted: Wanted | None = None,
+        turns: Turns | None = None,
     ) -> None:
+        """`turns`: with other agents that may see the same files."""
         self.server = server
         self.root = root
         self._store = store
@@ -97,6 +100,7 @@ class OutputBook:
         self._unsound_confirm_s = unsound_confirm_s
         self._patterns = patterns or NamePatterns()
         self._wanted = wanted or Wanted()
+        self._turns = turns
         self._checks = Checks()
         self.digests = Digests(server, inspections, on_answer)
         self._lock = threading.Lock()
@@ -223,8 +227,18 @@ class OutputBook:
                 self._running.discard(path)
 
     def _work(self, path: Path) -> None:
+        key = self._store.spaces.key(path) if self._turns else b""
         try:
-            self._answer(path)
+            if self._turns and not self._turns.take(key):
+                self._note_others_turn(path)
+                return
+            try:
+                self._answer(path)
+            finally:
+                if self._turns:
+                    self._turns.give(key)
+        except LeaseLost as error:  # whoever has the server now inspects it
+            log.debug("not stored", path=os.fspath(path), reason=str(error))
         except (OutputError, InspectionError, DatabaseError) as error:
             self._note_trouble(path, str(error))
         except Exception as error:  # a defect of ours must not end the worker or hang the job
@@ -260,7 +274,8 @@ class OutputBook:
         found = next((each for each in known if each.path.suffix.lower() == suffix), None)
         if found is None:
             return None
-        log.info("known under another name", path=os.fspath(path), was=os.fspath(found.path))
+        if found.path != path:
+            log.info("known under another name", path=os.fspath(path), was=os.fspath(found.path))
         here = replace(found, path=path, server=self.server, job_id=None, prompt_id=None)
         return self._named(replace(here, inspected_at=self._clock.now()))
 
@@ -313,6 +328,12 @@ class OutputBook:
             named_prompt_id=named.prompt_id,
             group=None if group is None else record.path.parent / group,
         )
+
+    def _note_others_turn(self, path: Path) -> None:
+        """Its answer will be found in the database."""
+        with self._lock:
+            retry_at = self._clock.now() + RETRY_S
+            self._troubles[path] = _Trouble("another agent is inspecting it", 1, retry_at)
 
     def _note_trouble(self, path: Path, reason: str) -> None:
         with self._lock:

@@ -35,6 +35,7 @@ from reconciler.store.connection import Cursor
 from reconciler.store.leases import Guarded
 from reconciler.store.outputs import OutputStore
 from reconciler.store.servers import ServerRecord
+from reconciler.store.turns import Turns
 
 
 def address_of(server: ServerSettings) -> ServerAddress:
@@ -68,6 +69,8 @@ class Tools:
     pool: Inspectors
     #: Threads, each of which fetches a file from a server whose directory is not mounted.
     fetchers: ThreadPoolExecutor
+    #: With other agents that see the same files.
+    turns: Turns
     #: Hears of each finished inspection, in a thread.
     on_answer: Callable[[Path], None]
 
@@ -174,6 +177,7 @@ class Attended:
             unsound_confirm_s=self._settings.outputs.unsound_confirm_s,
             patterns=NamePatterns(self._settings.attribution.patterns),
             wanted=wanted_of(self._settings),
+            turns=tools.turns,
         )
 
 

@@ -27,6 +27,7 @@ from reconciler.store.connection import Connection
 from reconciler.store.embedded import ensure_running
 from reconciler.store.leases import LeaseStore
 from reconciler.store.revision import newest_revision
+from reconciler.store.turns import Turns
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Parts:
     settings: Settings
     store: Store
     attended: Attended
+    turns: Turns
     clock: DatabaseClock
     live: LiveSigns
     reconciler: Reconciler
@@ -60,6 +62,7 @@ class Parts:
         self.fetchers.shutdown(wait=True, cancel_futures=True)
         self.inspectors.shutdown(wait=True)
         self.lookers.shutdown(wait=False, cancel_futures=True)
+        self.turns.close()
         self.store.close()
 
 
@@ -124,7 +127,8 @@ def build(
     inspections = Inspections(inspectors, settings.inspection.workers)
     lookers = ThreadPoolExecutor(len(settings.servers), "look")
     fetchers = ThreadPoolExecutor(len(settings.servers), "fetch")
-    tools = Tools(clock, inspections, pool, fetchers, on_answer)
+    turns = Turns(store.connection, settings.agent.takeover_s)
+    tools = Tools(clock, inspections, pool, fetchers, turns, on_answer)
     attended = Attended(settings, store, tools, tenure)
     servers = attended.servers
     gatherer = Gatherer(
@@ -132,10 +136,21 @@ def build(
         watching_since=clock.now(),
     )  # fmt: skip
     reconciler = Reconciler(
-        store, gatherer, clock, settings.policy(), late_s=settings.verdicts.late_success_s
-    )
+        store, gatherer, clock, settings.policy(), late_s=settings.verdicts.late_success_s,
+        progress_s=settings.reconcile.progress_s,
+    )  # fmt: skip
     return Parts(
-        settings, store, attended, clock, live, reconciler, inspectors, pool, lookers, fetchers
+        settings,
+        store,
+        attended,
+        turns,
+        clock,
+        live,
+        reconciler,
+        inspectors,
+        pool,
+        lookers,
+        fetchers,
     )
 
 

@@ -93,6 +93,12 @@ where l.agent = %(agent)s
       select * from unnest(%(servers)s::text[], %(epochs)s::bigint[]))
 for key share of l
 
+-- name: take_turn
+select pg_try_advisory_lock(%(key)s)
+
+-- name: give_turn
+select pg_advisory_unlock(%(key)s)
+
 -- name: leases
 select l.server, l.agent, l.epoch, l.expires_at > clock_timestamp() as live,
        extract(epoch from l.acquired_at)::float8 as acquired_at,

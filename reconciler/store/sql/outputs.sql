@@ -10,7 +10,10 @@ values (%(path)s, %(server)s, %(job_id)s, %(prompt_id)s, %(size_bytes)s, %(mtime
         %(named_prompt_id)s, %(group_key)s, now(),
         to_timestamp(%(unsound_since)s), %(confirmed)s, %(thumbnail)s)
 on conflict (path) do update
-set server = excluded.server,
+set server = case when (o.size_bytes, o.mtime_ns, o.inode)
+                     = (excluded.size_bytes, excluded.mtime_ns, excluded.inode)
+                     and o.job_id is not null
+                  then o.server else excluded.server end,
     job_id = case when (o.size_bytes, o.mtime_ns, o.inode)
                      = (excluded.size_bytes, excluded.mtime_ns, excluded.inode)
                   then coalesce(o.job_id, excluded.job_id) else excluded.job_id end,
@@ -30,8 +33,12 @@ set server = excluded.server,
     thumbnail = excluded.thumbnail
 
 -- name: attribute_outputs
--- A file belongs to one job: the first that proved it.
-update reconciler.outputs o set job_id = %(job_id)s, prompt_id = w.prompt_id
+-- A file belongs to one job: the first that proved it; and to the server that ran it, of those that
+-- share a directory.
+update reconciler.outputs o
+set job_id = %(job_id)s, prompt_id = w.prompt_id,
+    server = coalesce(
+        (select p.server from reconciler.prompts p where p.prompt_id = w.prompt_id), o.server)
 from unnest(%(paths)s::bytea[], %(prompt_ids)s::text[]) as w(path, prompt_id)
 where o.path = w.path and o.job_id is null
 
