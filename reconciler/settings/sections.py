@@ -100,6 +100,8 @@ class ReconcileSettings(Section):
     interval_s: Seconds = 10.0
     #: Events that arrive within this time cause one look.
     batch_s: SecondsOrZero = 0.05
+    #: Between two writes of a row for nothing but its progress.
+    progress_s: SecondsOrZero = 1.0
 
 
 class ComfySettings(Section):

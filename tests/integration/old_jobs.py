@@ -34,7 +34,8 @@ class Past:
 
     def __post_init__(self) -> None:
         self._store = open_store(self.url)
-        self.store = RetentionStore(self._store.connection, self._store.table)
+        connection = self._store.connection
+        self.store = RetentionStore(connection, connection, self._store.table)
         (self.root / MANIFEST_DIR).mkdir(parents=True)
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from comfy_node.contract import MANIFEST_DIR
 from reconciler.retention import task as tasks
 from reconciler.retention.events import Events
 from reconciler.retention.jobs import Jobs
@@ -21,7 +22,10 @@ from reconciler.retention.manifests import Manifests
 from reconciler.retention.outputs import Outputs
 from reconciler.retention.task import NOTHING, Keep, Pruned, Task
 from reconciler.retention.thumbnails import Thumbnails
-from tests.integration.old_jobs import Past
+from reconciler.simulator.graphs import render_graph
+from reconciler.simulator.simulator import Simulator
+from tests.integration.old_jobs import DAY_S, Past
+from tests.integration.running import Rows, running, write_config
 from tests.waiting import wait_for
 
 
@@ -268,7 +272,8 @@ from reconciler.store import open_store
 from reconciler.store.retention import RetentionStore
 events.BATCH, keeper.PAUSE_S = 20, 0.01
 store = open_store(sys.argv[1])
-task = events.Events(RetentionStore(store.connection, store.table), Keep(days=90))
+own = store.connection
+task = events.Events(RetentionStore(own, own, store.table), Keep(days=90))
 keeper.Keeper([task], 3600.0).run_round()
 """
 
@@ -309,3 +314,28 @@ def test_only_the_holder_of_the_lease_does_it() -> None:
 
 def test_batches_are_small() -> None:
     assert tasks.BATCH <= 1000
+
+
+def test_the_service_removes_what_is_old_of_what_it_holds(past: Past, tmp_path: Path) -> None:
+    """As a process: by its own settings, under its own leases, while it works."""
+    old, recent = past.job("completed", 100), past.job("completed", 10)
+    with Simulator(tmp_path / "comfy") as gpu:
+        config = write_config(tmp_path, past.url, gpu, retention={"interval_s": 0.5})
+        watch_it_go(past, gpu, config, old)
+    assert recent in past.stories()
+
+
+def watch_it_go(past: Past, gpu: Simulator, config: Path, old: str) -> None:
+    manifests = gpu.output_dir / MANIFEST_DIR
+    manifests.mkdir(exist_ok=True)
+    manifest = manifests / f"{past.prompt_of(old)}.json"
+    with running(config):
+        rows = Rows(past.url)
+        job_id = rows.insert(comfyui_job_id=gpu.submit(render_graph(frames=2, width=32, height=32)))
+        rows.wait(job_id, "completed")
+        manifest.write_text("{}", encoding="utf-8")
+        then = manifest.stat().st_mtime - 100 * DAY_S
+        os.utime(manifest, (then, then))
+        wait_for(lambda: old not in past.stories(), "the old story is gone")
+        wait_for(lambda: not manifest.exists(), "and its manifest")
+    assert job_id in past.stories()

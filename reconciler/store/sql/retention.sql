@@ -99,11 +99,6 @@ from reconciler.prompts p join reconciler.job_state s using (job_id)
 where p.prompt_id = any(%(prompt_ids)s) and p.ending is not null
   and s.known_status not in ('queued', 'processing') and s.decided_at < %(cutoff)s
 
--- name: statuses_of
--- What the rows of these jobs say.
-select j.id::text as id, j.status::text as status from {jobs} j
-where j.id = any(%(job_ids)s::{id_type}[])
-
 -- name: table_sizes
 -- How large our own tables are, with indexes and pictures, the largest first. Rows as Postgres
 -- reckons: to count them would read them.
