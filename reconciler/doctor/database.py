@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from reconciler.doctor.embedded import check_embedded
@@ -15,7 +16,6 @@ from reconciler.doctor.pooler import check_pooler
 from reconciler.errors import DatabaseError
 from reconciler.settings import Settings
 from reconciler.settings.postgres import masked_dsn
-from reconciler.settings.sections import DatabaseSettings
 from reconciler.store.connection import Connection
 from reconciler.store.queries import query
 
@@ -37,28 +37,49 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield from findings
     if url is None:
         return
-    connection = Connection(
+    database = settings.database
+    with closing(_connection(settings, url)) as connection:
+        server = yield from _examine(connection, _WHAT)
+        if server is None:
+            return
+        yield from check_pooler(connection, database.direct_dsn)
+        if database.own_dsn is None:
+            yield from check_schema(connection, server)
+        else:
+            yield from _examine_own(settings, database.own_dsn)
+        yield from check_jobs_table(connection, database.jobs_table, server["role"], settings.jobs)
+
+
+def _connection(settings: Settings, url: str) -> Connection:
+    return Connection(
         url,
         connect_timeout_s=settings.database.connect_timeout_s,
         statement_timeout_s=settings.database.statement_timeout_s,
+        own_schema=settings.database.own_schema,
     )
-    with closing(connection):
-        yield from _examine(connection, settings.database)
 
 
-def _examine(connection: Connection, database: DatabaseSettings) -> Iterator[Finding]:
+def _examine_own(settings: Settings, url: str) -> Iterator[Finding]:
+    """The database of our own tables, where that is another."""
+    with closing(_connection(settings, url)) as connection:
+        server = yield from _examine(connection, "own database")
+        if server is not None:
+            yield from check_schema(connection, server)
+
+
+def _examine(
+    connection: Connection, what: str
+) -> Generator[Finding, None, Mapping[str, Any] | None]:
+    """What the server says of itself; None where there is nothing more to be asked."""
     try:
         server, clock_ahead_s = _ask(connection)
     except DatabaseError as error:
-        yield failed_by(_WHAT, error, _CONNECT)
-        return
-    yield from check_pooler(connection, database.direct_dsn)
-    yield judge_server(server, masked_dsn(connection.url))
+        yield failed_by(what, error, _CONNECT)
+        return None
+    yield replace(judge_server(server, masked_dsn(connection.url)), what=what)
     yield judge_clock(clock_ahead_s)
-    if server["read_only"] or server["version_number"] < OLDEST_VERSION:
-        return
-    yield from check_schema(connection, server)
-    yield from check_jobs_table(connection, database.jobs_table, server["role"])
+    usable = not server["read_only"] and server["version_number"] >= OLDEST_VERSION
+    return server if usable else None
 
 
 def _ask(connection: Connection) -> tuple[Mapping[str, Any], float]:

@@ -15,6 +15,9 @@ from reconciler.store.table import NEEDED_STATUSES, READ, WRITTEN, JobsTable
 NEEDED = ("id", "status", "prompt_id")
 _TYPES = {"status": "text not null default 'queued'", "prompt_id": "text", "id": "bigserial"}
 
+#: What is wrong, and what to do about it.
+Problem = tuple[str, str]
+
 
 def require(table: JobsTable, relation: Mapping[str, Any]) -> None:
     """Raises TableError, with everything that makes the table unusable."""
@@ -30,7 +33,11 @@ def require(table: JobsTable, relation: Mapping[str, Any]) -> None:
         raise TableError(_lacking(table, lacking))
     problems = [*_columns(table), *_statuses(table)]
     if problems:
-        raise TableError(f"table {table.shown} does not fit the settings: " + "; ".join(problems))
+        wrong, todo = (list(dict.fromkeys(told)) for told in zip(*problems, strict=True))
+        raise TableError(
+            f"table {table.shown} does not fit the settings: {'; '.join(wrong)}."
+            f" What to do: {'; '.join(todo)};"
+        )
 
 
 def _lacking(table: JobsTable, lacking: Mapping[str, str]) -> str:
@@ -44,50 +51,57 @@ def _lacking(table: JobsTable, lacking: Mapping[str, str]) -> str:
     )
 
 
-def _columns(table: JobsTable) -> Iterator[str]:
-    """Columns that the settings name and that are not there, or can not hold what is meant."""
+def _columns(table: JobsTable) -> Iterator[Problem]:
+    """Columns that the settings name and that are not there, or cannot hold what is meant."""
     for field in ColumnSettings.model_fields:
         named = getattr(table.mapping.columns, field)
-        key = f"jobs.columns.{field}"
         if isinstance(named, InsideColumn):
-            column = table.columns.get(named.column)
-            if column is None:
-                yield f"{key} names the column {named.column}, which is not there: correct it"
-            elif column.kind not in JSONS:
-                yield f"{key} looks inside {named.column}, which is {column.type} and not json"
+            yield from _inside(table, field, named)
         elif isinstance(named, str):
             yield from _named(table, field, named)
     progress = table.column("progress")
-    if (
-        table.mapping.progress == "fraction"
-        and progress is not None
-        and table.columns[progress].kind in WHOLE_NUMBERS
-    ):
-        yield f"jobs.progress is fraction, but {progress} holds whole numbers: say percent"
+    whole = progress is not None and table.columns[progress].kind in WHOLE_NUMBERS
+    if whole and table.mapping.progress == "fraction":
+        yield f"its {progress} holds whole numbers, no fractions", "set jobs.progress to percent"
 
 
-def _named(table: JobsTable, field: str, name: str) -> Iterator[str]:
-    key, column = f"jobs.columns.{field}", table.columns.get(name)
+def _inside(table: JobsTable, field: str, inside: InsideColumn) -> Iterator[Problem]:
+    key, column = f"jobs.columns.{field}", table.columns.get(inside.column)
     if column is None:
-        yield f"{key} names the column {name}, which is not there: correct it, or set it to false"
+        yield f"{key} looks inside {inside.column}, which is not there", f"correct {key}"
+    elif column.kind not in JSONS:
+        wrong = f"{key} looks inside {inside.column}, which is {column.type} and not json"
+        yield wrong, f"correct {key}"
+
+
+def _named(table: JobsTable, field: str, name: str) -> Iterator[Problem]:
+    key, column = f"jobs.columns.{field}", table.columns.get(name)
+    todo = f"correct {key}, or set it to false"
+    if column is None:
+        yield f"{key} names the column {name}, which is not there", todo
     elif column.kind not in READ.get(field, {column.kind}):
         fit = ", ".join(sorted(READ[field]))
-        yield f"{key} names {name}, of type {column.type}; it should be one of: {fit}"
+        yield f"{key} names {name}, which is {column.type} and none of {fit}", todo
     elif field in (*WRITTEN, "status") and not column.writable:
-        yield f"{key} names {name}, which cannot be written: it is computed"
+        yield f"{key} names {name}, which is computed and cannot be written", todo
 
 
-def _statuses(table: JobsTable) -> Iterator[str]:
-    """Words that an enumeration does not know."""
+def _statuses(table: JobsTable) -> Iterator[Problem]:
+    """Words that an enumeration does not know, and that are needed or were named."""
     column = table.columns[table.mapping.columns.status]
-    for status in Status:
-        words = getattr(table.mapping.statuses, status.value)
-        known = table.words_of(status)
-        named = status.value in table.mapping.statuses.model_fields_set
-        if (status in NEEDED_STATUSES and not known) or (named and not {*words} <= {*known}):
-            word = next(word for word in words if word not in known)
-            yield (
-                f"the type {column.type} of its statuses does not know {word!r}: say in"
-                f" jobs.statuses.{status.value} which of its words is meant"
-                f" ({', '.join(column.labels)}), or ALTER TYPE {column.type} ADD VALUE '{word}';"
-            )
+    lacking = [word for status in Status for word in _unknown(table, status)]
+    if lacking:
+        wrong = (
+            f"the type {column.type} of column {table.mapping.columns.status} does not know:"
+            f" {', '.join(lacking)} (it knows {', '.join(column.labels)}: if one of them is meant,"
+            " say so in jobs.statuses)"
+        )
+        quoted = ["'" + word.replace("'", "''") + "'" for word in lacking]
+        yield wrong, "; ".join(f"ALTER TYPE {column.type} ADD VALUE {word}" for word in quoted)
+
+
+def _unknown(table: JobsTable, status: Status) -> list[str]:
+    words, known = getattr(table.mapping.statuses, status.value), table.words_of(status)
+    named = status.value in table.mapping.statuses.model_fields_set
+    is_needed = status in NEEDED_STATUSES and not known
+    return [word for word in words if word not in known] if named or is_needed else []

@@ -109,6 +109,11 @@ class JobsTable:
             return None
         return None if field in WRITTEN and not found.writable else name
 
+    def source(self, field: str) -> str | None:
+        """The column that a field is read from, be it only its inside."""
+        inside = self._inside(field)
+        return self.column(field) if inside is None else inside.column
+
     def has(self, field: str) -> bool:
         """True where there is something to read or write a field in."""
         return self.column(field) is not None or self._inside(field) is not None

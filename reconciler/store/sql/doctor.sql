@@ -46,12 +46,11 @@ select c.oid::regclass::text as name, pg_relation_size(c.oid) as size_bytes,
        array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0
              and not a.attisdropped and not has_column_privilege(c.oid, a.attnum, 'UPDATE'))
            as unwritable,
-       array(select e.enumlabel::text from pg_attribute a join pg_enum e on e.enumtypid = a.atttypid
-             where a.attrelid = c.oid and a.attname = 'status') as status_labels,
        exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid
-               where i.indrelid = c.oid and a.attname = 'status' and i.indisvalid
+               where i.indrelid = c.oid and a.attname = %(status)s and i.indisvalid
                  and (i.indkey[0] = a.attnum
-                      or pg_get_expr(i.indpred, i.indrelid) ~ '\mstatus\M')) as indexed
+                      or position(quote_ident(a.attname) in pg_get_expr(i.indpred, i.indrelid)) > 0
+                     )) as indexed
 from pg_class c where c.oid = to_regclass(%(table)s)
 
 -- name: doctor_patience
@@ -60,5 +59,5 @@ select set_config('statement_timeout', '5s', true)
 
 -- name: doctor_statuses
 -- Statuses that are none of ours, the most frequent first.
-select coalesce(j.status::text, 'null') as status, count(*) as rows from {jobs} j
-where coalesce(j.status::text, 'null') <> all(%(known)s) group by 1 order by 2 desc, 1 limit 6
+select coalesce(j.{status}::text, 'null') as status, count(*) as rows from {jobs} j
+where coalesce(j.{status}::text, 'null') <> all(%(known)s) group by 1 order by 2 desc, 1 limit 6

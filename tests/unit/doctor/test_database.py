@@ -10,8 +10,10 @@ from reconciler.doctor.database import judge_clock, judge_server
 from reconciler.doctor.finding import Finding, Level
 from reconciler.doctor.jobs_table import judge_place, judge_statuses, judge_table
 from reconciler.doctor.own_schema import judge_schema
+from reconciler.settings.jobs import ColumnSettings, JobsSettings, StatusSettings
 from reconciler.store import migrations
-from reconciler.store.schema import NEEDED, OPTIONAL, JobsTable
+from reconciler.store.columns import Column
+from reconciler.store.table import OPTIONAL, JobsTable
 
 #: The revision of the newest migration, whichever that is: their files are named for them.
 NEWEST = max(
@@ -122,14 +124,25 @@ def test_no_such_schema() -> None:
     assert "no schema to make it in" in finding.detail
 
 
-EVERY = JobsTable(("jobs",), dict.fromkeys((*NEEDED, *OPTIONAL, "metadata"), "text"))
+NEEDED = {name: Column("text") for name in ("id", "status", "comfyui_job_id")}
+EVERY = JobsTable(
+    ("jobs",),
+    {
+        **NEEDED,
+        **dict.fromkeys((*OPTIONAL, "metadata"), Column("text")),
+        "frames": Column("integer"),
+        "progress": Column("integer"),
+        **dict.fromkeys(
+            ("created_at", "updated_at", "completed_at"), Column("timestamp with time zone")
+        ),
+    },
+)
 FACTS: Mapping[str, Any] = {
     "size_bytes": 0,
     "row_security": False,
     "owned": False,
     "unreadable": [],
     "unwritable": [],
-    "status_labels": [],
     "indexed": True,
 }
 
@@ -157,7 +170,7 @@ def test_rights_are_asked_for_by_column() -> None:
 
 
 def test_missing_columns_and_what_is_lost() -> None:
-    bare = JobsTable(("jobs",), dict.fromkeys(NEEDED, "text"))
+    bare = JobsTable(("jobs",), NEEDED)
     missing, rights = table(bare)
     assert rights.level is Level.OK
     assert missing.level is Level.WARNING
@@ -172,12 +185,24 @@ def test_updated_at_is_added_where_the_table_is_ours() -> None:
     assert "updated_at: lost is" in table(found)[0].detail
 
 
-def test_an_enumeration_that_lacks_our_words() -> None:
-    found = JobsTable(("jobs",), {**EVERY.columns, "status": "shop.job_status"})
-    _, finding = table(found, status_labels=["queued", "processing", "completed", "failed", "x"])
-    assert finding.level is Level.FAILED
-    assert finding.detail.endswith("does not know: cancelled")
-    assert finding.advice == "ALTER TYPE shop.job_status ADD VALUE 'cancelled';"
+def test_a_column_of_the_name_that_holds_something_else() -> None:
+    found = JobsTable(("jobs",), {**EVERY.columns, "progress": Column("text")})
+    missing, _ = table(found)
+    assert missing.detail.startswith("jobs lacks progress is text: lost is progress in the row")
+    assert missing.advice == "name another column in jobs.columns"
+
+
+def test_what_the_settings_do_without_is_no_news() -> None:
+    mapping = JobsSettings(columns=ColumnSettings(progress=False, updated_at=False))
+    (finding,) = table(JobsTable(("jobs",), {**NEEDED, **EVERY.columns}, mapping))
+    assert finding.level is Level.OK
+
+
+def test_no_word_for_cancelled() -> None:
+    mapping = JobsSettings(statuses=StatusSettings(cancelled=()))
+    _, finding = table(JobsTable(("jobs",), EVERY.columns, mapping))
+    assert finding.level is Level.OK
+    assert "no word for cancelled" in finding.detail
 
 
 def test_rows_that_may_be_hidden() -> None:
@@ -195,11 +220,13 @@ def test_an_index_matters_for_large_tables(size_bytes: int, warned: bool) -> Non
 
 
 def test_statuses_of_ours_alone() -> None:
-    assert judge_statuses({}).level is Level.OK
+    assert judge_statuses({}, ["queued"]).level is Level.OK
 
 
 def test_statuses_that_are_none_of_ours() -> None:
-    finding = judge_statuses({"done": 7, "x" * 500: 3, "\x1b[2J": 2, "c": 1, "d": 1, "e": 1})
+    finding = judge_statuses(
+        {"done": 7, "x" * 500: 3, "\x1b[2J": 2, "c": 1, "d": 1, "e": 1}, ["queued"]
+    )
     assert finding.level is Level.WARNING
     assert finding.detail.startswith("none of ours: 'done' (7 rows)")
     assert "and more: such rows are left alone" in finding.detail

@@ -10,8 +10,9 @@ import pytest
 from psycopg2 import sql
 
 from reconciler.core.expectation import Expectation, ExpectedFrames
+from reconciler.store.columns import Column
 from reconciler.store.rows import job_of
-from reconciler.store.schema import JobsTable
+from reconciler.store.table import JobsTable
 from tests.unit.cli.builders import job
 
 
@@ -19,9 +20,9 @@ from tests.unit.cli.builders import job
     ("type_", "read"), [("boolean", True), ("bytea", False), ("text", False), (None, False)]
 )
 def test_only_a_boolean_says_whether_sound_is_wanted(type_: str | None, read: bool) -> None:
-    table = JobsTable(("jobs",), {} if type_ is None else {"audio": type_})
+    table = JobsTable(("jobs",), {} if type_ is None else {"audio": Column(type_)})
     wanted = sql.Identifier("j", "audio") if read else sql.SQL("null")
-    assert table.flag("audio") == wanted
+    assert table.read("audio") == wanted
 
 
 @pytest.mark.parametrize(
