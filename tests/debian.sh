@@ -1,5 +1,6 @@
 #!/bin/sh
-# Debian's Postgres and PgBouncer, from whose programs the tests start servers of their own.
+# Debian's Postgres and PgBouncer, from whose programs the tests start servers of their own, and
+# libfaketime, which sets the clock of one process.
 #
 # Installs what is missing where root has apt; elsewhere those tests are skipped and say why.
 # No server is started and no cluster made: what is there stays as it is.
@@ -8,6 +9,7 @@ set -eu
 missing=
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing=postgresql
 [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
