@@ -19,8 +19,18 @@ from tests.integration.conftest import fresh_database
 from tests.waiting import wait_for
 
 #: Those that are seen through a mount, where this machine lets us mount.
-MOUNTED = ("unmounted", "covered")
-PLAIN = ("replaced", "deleted", "linked", "renamed", "rewritten", "short", "behind", "ahead")
+MOUNTED = ("unmounted", "covered", "full")
+PLAIN = (
+    "replaced",
+    "deleted",
+    "linked",
+    "renamed",
+    "rewritten",
+    "short",
+    "locked",
+    "behind",
+    "ahead",
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +39,19 @@ def stage(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     places = {name: folder / name for name in PLAIN}
     (folder / "disk1").mkdir()
     places["linked"].symlink_to("disk1")
+    places["locked"].mkdir()
     with (
         _mounts(folder) as mounted,
         fresh_database(postgres_url) as url,
-        staged(url, folder, places | mounted, untagged=["short"]) as stage,
+        staged(url, folder, places | mounted, untagged=["short"], prefix=_like_anybody()) as stage,
     ):
         yield stage
+
+
+def _like_anybody() -> list[str]:
+    """A command that runs another without root's right to read what is locked."""
+    locks = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    return list(locks) if os.geteuid() == 0 and shutil.which(locks[0]) else []
 
 
 @contextmanager
@@ -50,6 +67,9 @@ def _mounts(folder: Path) -> Iterator[dict[str, Path]]:
         real = folder / f"{name}-real"
         real.mkdir()
         mount("--bind", real, place)
+    unmount(seen["full"])
+    (folder / "full-real").rmdir()
+    mount("-t", "tmpfs", "-o", "size=256k", "tmpfs", seen["full"])
     try:
         yield seen
     finally:
@@ -123,6 +143,46 @@ def test_a_directory_that_is_deleted_and_made_again(gpu: Gpu, figure: Figure) ->
     watched = _copy(gpu.seen, "seen.png")
     wait_for(lambda: gpu.knows(gpu.seen / watched), "it is watched again")
     figure(f"the directory was made again by ComfyUI; {right}")
+
+
+def test_a_locked_directory_is_waited_for(gpu: Gpu, stage: Stage, figure: Figure) -> None:
+    """Somebody takes the permission away, and gives it back."""
+    if os.geteuid() == 0 and not stage.service.prefix:
+        pytest.skip("root reads what is locked, and there is no setpriv(1) to forbid it")
+    gpu.complete()
+    job = gpu.started()
+    mode = gpu.seen.stat().st_mode
+    gpu.seen.chmod(0o300)
+    said = gpu.lasts(job)
+    gpu.seen.chmod(mode)
+    gpu.over()
+    right = gpu.right(job)
+    assert gpu.story(job) == ["completed"]
+    figure(f"the row said {said}; {right}")
+
+
+def test_a_full_disk_ends_one_job_and_no_other(gpu: Gpu, figure: Figure) -> None:
+    """ComfyUI's encoder gives up and leaves what it has written."""
+    gpu.complete()
+    ballast = gpu.seen / "ballast"
+    _fill(ballast, but_bytes=4096)
+    job = gpu.submit(saver=Saver.SAVE_VIDEO, frames=48, width=256, height=256)
+    row = gpu.rows.wait(job, "failed")
+    said = gpu.says(job)
+    ballast.unlink()
+    gpu.over()
+    after = gpu.submit(saver=Saver.SAVE_VIDEO, frames=12)
+    right = gpu.right(after)
+    assert gpu.story(job) == ["failed"]
+    assert gpu.story(after) == ["completed"]
+    figure(f"the row said {said} ({row['error'][:80]}); with room again the next job was {right}")
+
+
+def _fill(ballast: Path, but_bytes: int) -> None:
+    """Leave no more room than this."""
+    with ballast.open("wb") as file:
+        free = os.statvfs(ballast.parent)
+        file.write(b"\0" * max(free.f_bavail * free.f_bsize - but_bytes, 0))
 
 
 def test_a_link_to_a_directory_that_is_linked_elsewhere(gpu: Gpu, figure: Figure) -> None:

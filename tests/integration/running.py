@@ -97,7 +97,7 @@ class Running:
     ) -> None:
         """`module`: what is run; by default the version that this is. `prefix`: a command that
         runs it."""
-        self.log = log
+        self.log, self.prefix = log, prefix
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RECONCILER_")}
         self._file = log.open("ab")
         self.process = subprocess.Popen(
