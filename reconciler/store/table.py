@@ -36,13 +36,12 @@ READ: Mapping[str, Collection[str]] = {**WRITTEN, "created_at": TIMES, "audio": 
 #: Where a row cannot do without a word for it.
 NEEDED_STATUSES = (Status.QUEUED, Status.PROCESSING, Status.COMPLETED, Status.FAILED)
 _NUMBER = re.compile(r"\(?'?(\d{1,9})(?:\.0*)?'?\)?(?:::[\w ]+)?")
-_WHOLE = re.compile(r"-?\d{1,18}")
 #: What a key looks like as a text, where not every text is one.
 _KEYS = {
     "smallint": re.compile(r"-?\d{1,4}"),
     "integer": re.compile(r"-?\d{1,9}"),
-    "bigint": _WHOLE,
-    "numeric": _WHOLE,
+    "bigint": re.compile(r"-?\d{1,18}"),
+    "numeric": re.compile(r"-?\d{1,100}"),
     "uuid": re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -196,10 +195,10 @@ def _shown(name: str) -> str:
 def _inside(column: Column, inside: InsideColumn) -> sql.Composable:
     """A text from inside a json column; null where the path leads nowhere."""
     values = {"column": identifier("j", inside.column), "path": literal(list(inside.path))}
-    value = sql.SQL("{column} #>> {path}").format(**values)
+    value = sql.SQL("({column} #>> {path})").format(**values)
     if column.kind == "jsonb":
         return value
     return sql.SQL(
-        "case when {column}::text !~ {broken}"
-        " or regexp_replace({column}::text, {pair}, '', 'g') !~ {broken} then {value} end"
+        "(case when {column}::text !~ {broken}"
+        " or regexp_replace({column}::text, {pair}, '', 'g') !~ {broken} then {value} end)"
     ).format(value=value, broken=literal(_BROKEN), pair=literal(_PAIR), **values)

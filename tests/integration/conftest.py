@@ -56,6 +56,13 @@ def database(postgres_url: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def module_database(postgres_url: str) -> Iterator[str]:
+    """The same for a whole module, whose tests leave nothing behind."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
 @pytest.fixture
 def elsewhere(postgres_url: str) -> Iterator[str]:
     """The same once more, for what is not to lie in `database`."""

@@ -24,6 +24,25 @@ def run_sql(url: str, statements: str) -> None:
         cursor.execute(statements)
 
 
+def wipe(url: str) -> None:
+    """Leaves our own tables empty, and nothing of anybody else."""
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select quote_ident(nspname) from pg_namespace"
+            " where nspname !~ '^(pg_|information_schema|reconciler$)'"
+        )
+        for (schema,) in cursor.fetchall():
+            cursor.execute(f"drop schema {schema} cascade")
+        cursor.execute("create schema public")
+        cursor.execute(
+            "select string_agg(format('reconciler.%I', tablename), ', ') from pg_tables"
+            " where schemaname = 'reconciler' and tablename <> 'migrations'"
+        )
+        (tables,) = cursor.fetchone() or (None,)
+        if tables is not None:
+            cursor.execute(f"truncate {tables}")
+
+
 class Stage(Bench):
     """Passes over a table whose columns are called as `mapping` says."""
 
@@ -39,11 +58,12 @@ class Stage(Bench):
         """A row as the application inserts it, which gives keys that are texts; returns its key."""
         if self.table.columns[self.columns.id].kind in TEXTS:
             columns.setdefault(self.columns.id, f"job-{uuid4()}")
-        statement = sql.SQL("insert into {} ({}) values ({}) returning {}::text as id").format(
-            sql.Identifier(*self.table.name),
+        row = sql.SQL("({}) values ({})" if columns else "default values").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)),
             sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
-            sql.Identifier(self.columns.id),
+        )
+        statement = sql.SQL("insert into {} {} returning {}::text as id").format(
+            sql.Identifier(*self.table.name), row, sql.Identifier(self.columns.id)
         )
         return str(self._all(statement, *columns.values())[0]["id"])
 
