@@ -149,7 +149,7 @@ class Connection:
         with self._lock:
             try:
                 with self._opened().cursor(cursor_factory=Cursor) as cursor:
-                    cursor.execute(f"begin; {self.settings}")
+                    cursor.preamble = f"begin; {self.settings};\n".encode()
                     yield cursor
                     cursor.execute("commit")
             except psycopg2.Error as error:
