@@ -65,6 +65,8 @@ class Gatherer:
     _storage: dict[str, bool] = field(default_factory=dict)
     #: When each server's output directory was found away last, by the database's clock.
     _storage_away_at: dict[str, float] = field(default_factory=dict)
+    #: The lives of the processes of servers that others attend to, once they were asked for.
+    _lives: frozenset[str] | None = None
     #: The servers that were asked last, whether or not they answered.
     _looked: frozenset[str] = frozenset()
     _histories: Histories = field(init=False)
@@ -72,10 +74,12 @@ class Gatherer:
     def __post_init__(self) -> None:
         self.linker = Linker(self.store, self.servers, self.manifests, self.troubles, self._ending)
         self._histories = Histories(self._note_silence)
+        self.manifests.strangers = self._lives_elsewhere
 
     def look(self, names: Collection[str]) -> None:
         """Looks at these servers, all at once: a slow one delays the pass by its time-out only."""
         self._storage.clear()
+        self._lives = None
         self._histories.forget()
         self._looked = frozenset(names)
         for server in self.servers.values():
@@ -284,13 +288,28 @@ class Gatherer:
         """History tells nothing: the node pack may, by a manifest, which outlives ComfyUI, or
         else by a note. True if it does."""
         for server in candidates:
-            looked = server.name in self._looked
-            ended = self.manifests.ending(record, prompt, server) if looked else None
+            asked = server.name in self._looked and (
+                prompt.server is not None
+                or self.manifests.wrote(server, prompt.prompt_id, self.servers.values())
+            )
+            ended = self.manifests.ending(record, prompt, server) if asked else None
             ended = ended or self._noted(prompt, server)
             if ended is not None:
                 self._end(record, prompt, server, ended)
                 return True
         return False
+
+    def _lives_elsewhere(self) -> frozenset[str]:
+        if self._lives is None:
+            others = self.store.servers.all() if self.remit.others else []
+            self._lives = frozenset(
+                boot_id
+                for one in others
+                if one.name not in self.servers
+                for boot_id in (one.boot_id, *one.earlier_boot_ids)
+                if boot_id is not None
+            )
+        return self._lives
 
     def _noted(self, prompt: PromptRecord, server: WatchedServer) -> EndedPrompt | None:
         """The end that the node pack told of, where nothing tells more."""

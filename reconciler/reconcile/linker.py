@@ -97,7 +97,11 @@ class Linker:
         for server in self.servers.values():
             if server.name in looked:
                 carried = self.manifests.carrying(server, open_ones, search=searched)
-                yield from ((prompt, server) for prompt in carried)
+                yield from (
+                    (prompt, server)
+                    for prompt in carried
+                    if self.manifests.wrote(server, prompt.prompt_id, self.servers.values())
+                )
 
     def _link_tagged(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -29,6 +29,8 @@ class ManifestEvidence:
     before the prompt was found alive.
     """
 
+    #: The lives of ComfyUI's processes of servers that other agents attend to.
+    strangers: Callable[[], Collection[str]] = frozenset
     #: Since when each prompt, that has no ending yet, has been known to live.
     _alive_since: dict[str, float] = field(default_factory=dict)
     #: Prompts whose manifest is an earlier run's: told once.
@@ -46,6 +48,17 @@ class ManifestEvidence:
         """Forget all prompts but these."""
         self._alive_since = {p: s for p, s in self._alive_since.items() if p in prompt_ids}
         self._earlier.intersection_update(prompt_ids)
+
+    def wrote(
+        self, server: WatchedServer, prompt_id: str, servers: Iterable[WatchedServer]
+    ) -> bool:
+        """True where a manifest in this server's directory may be its own. Servers that share the
+        directory share its manifests; each tells which process wrote it."""
+        manifest = _of(server, prompt_id)
+        boot_id = None if manifest is None else manifest.boot_id
+        if boot_id is None or server.lived_as(boot_id):
+            return True
+        return boot_id not in self.strangers() and not any(o.lived_as(boot_id) for o in servers)
 
     def ending(
         self, record: JobRecord, prompt: PromptRecord, server: WatchedServer

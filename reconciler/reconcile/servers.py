@@ -187,6 +187,10 @@ class WatchedServer:
             return record.unreachable_since, record.unreachable_how or "answer"
         return (record.boot_returned_at or 0.0, SHARED) if self._shared else None
 
+    def lived_as(self, boot_id: str) -> bool:
+        """True for a life of this server's own process, now or earlier."""
+        return boot_id == self.record.boot_id or boot_id in self.record.earlier_boot_ids
+
     @property
     def worker_dead(self) -> bool:
         """True where the last look says that nothing will run before a restart."""
