@@ -233,7 +233,8 @@ class OutputBook:
                 self._note_others_turn(path)
                 return
             try:
-                self._answer(path)
+                if not self._turns or not self._was_answered(path):
+                    self._answer(path)
             finally:
                 if self._turns:
                     self._turns.give(key)
@@ -249,6 +250,18 @@ class OutputBook:
             with self._lock:
                 self._running.discard(path)
             self._on_answer(path)
+
+    def _was_answered(self, path: Path) -> bool:
+        """True where another agent has inspected it in its turn, just before ours."""
+        record = self._known(path)
+        if record is None or not self._is_current(record):
+            return False
+        try:
+            facts = os.stat(path, follow_symlinks=False)
+        except OSError:
+            return False
+        stands = record.sound or record.confirmed or self._clock.now() < self._confirm_at(record)
+        return same_file(record, facts) and stands
 
     def _answer(self, path: Path) -> None:
         before = self._known(path)
