@@ -119,11 +119,9 @@ def stage(servers_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @contextmanager
-def world(
-    home: Path, tmp_path: Path, limits: Mapping[str, float], configuration: str = CONNECTIONS
-) -> Iterator[World]:
-    """Everything, started; stopped at the end. `configuration`: lines of postgresql.conf."""
-    server = Postgres(server_programs.installation(), home, more=configuration)
+def world(home: Path, tmp_path: Path, limits: Mapping[str, float], **more: Any) -> Iterator[World]:
+    """Everything, started; stopped at the end. `limits` and `more`: settings of the service."""
+    server = Postgres(server_programs.installation(), home, more=CONNECTIONS)
     server.create()
     server.start()
     try:
@@ -132,7 +130,7 @@ def world(
         url = f"postgresql://app:app@127.0.0.1:{server.port}/jobs"
         with postgres_proxy(url) as proxy, Simulator(tmp_path / "gpu") as gpu:
             through = {"url": proxied_url(url, proxy.port), **limits}
-            config = write_config(tmp_path, through["url"], gpu, database=through, **HASTY)
+            config = write_config(tmp_path, through["url"], gpu, database=through, **HASTY, **more)
             with running(config) as service:
                 rows = Rows(url + _BOUNDED)
                 wait_for(rows.exists, "the table is made")

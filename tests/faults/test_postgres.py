@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg2
@@ -219,22 +219,44 @@ def test_the_commit_of_the_verdict(stage: World, moment: Moment, figure: Figure)
     stage.judge(job)
 
 
-def test_answers_that_take_long(
-    stage: World, long: bool, figure: Figure, servers_dir: Path, tmp_path: Path
-) -> None:
-    with ExitStack() as stack:
-        if long:  # with the settings as they are shipped
-            stage = stack.enter_context(world(servers_dir / "slow", tmp_path, {}))
-        job = stage.job(seconds=0.5)
-        stage.rows.wait(job.id, "processing")
-        stage.proxy.delay_s = 5.0 if long else 0.02
-        stack.callback(setattr, stage.proxy, "delay_s", 0.0)
+@contextmanager
+def slow(stage: World, seconds: float) -> Iterator[None]:
+    """Each answer of Postgres comes so much later."""
+    stage.proxy.delay_s = seconds
+    try:
+        yield
+    finally:
+        stage.proxy.delay_s = 0.0
+
+
+def right_while_slow(stage: World, seconds: float) -> str:
+    """A job ends, and its row is set right, over a slow line."""
+    job = stage.job(seconds=0.5)
+    stage.rows.wait(job.id, "processing")
+    with slow(stage, seconds):
         stage.gpu.wait_until_ended(job.prompt_id)
         ended_s = time.monotonic()
         wait_for(lambda: stage.say(job) == job.ending, "the row is right", 900.0)
         right_s = time.monotonic() - ended_s
-        figure(f"{stage.proxy.delay_s:g} s an answer: right {right_s:.1f} s after the job's end")
-        stage.judge(job)
+    stage.judge(job)
+    return f"{seconds:g} s an answer: right {right_s:.1f} s after the job's end"
+
+
+def test_answers_that_take_long(stage: World, figure: Figure) -> None:
+    figure(right_while_slow(stage, 0.02))
+
+
+def test_answers_that_take_five_seconds(
+    servers_dir: Path, tmp_path: Path, long: bool, figure: Figure
+) -> None:
+    if not long:
+        pytest.skip("takes minutes: in make faults")
+    with world(servers_dir / "slow", tmp_path, {}) as as_shipped:
+        figure(survive(as_shipped, slow(as_shipped, 5.0), 60.0))
+    (tmp_path / "patient").mkdir()
+    patient = {"takeover_s": 240.0}
+    with world(servers_dir / "patient", tmp_path / "patient", {}, agent=patient) as trusting:
+        figure("takeover_s 240, " + right_while_slow(trusting, 5.0))
 
 
 def test_a_stop_and_a_command_do_not_wait_for_a_server_that_never_answers(

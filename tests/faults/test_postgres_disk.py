@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 
 from tests.faults.conftest import Figure
-from tests.faults.postgres_trial import CONNECTIONS, LIMITS, World, survive, world
+from tests.faults.postgres_trial import LIMITS, World, survive, world
 from tests.waiting import wait_for
 
 SIZE = "96m"
@@ -86,7 +86,7 @@ def test_a_full_disk(
 ) -> None:
     if not long:
         pytest.skip("takes a server of its own: in make faults")
-    with world(small_disk / "home", tmp_path, LIMITS, CONNECTIONS) as stage:
+    with world(small_disk / "home", tmp_path, LIMITS) as stage:
         words = survive(stage, fault(stage), 10.0)
         log = (stage.server.home / "log").read_text(encoding="utf-8", errors="replace")
     crashed = "Postgres crashed" if "PANIC" in log else "Postgres lives"
