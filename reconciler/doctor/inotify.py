@@ -13,6 +13,8 @@ from reconciler.doctor.finding import Finding, ok, warning
 from reconciler.outputs.observers import LIMITS, probe_limits
 
 _FOLDER = Path("/proc/sys/fs/inotify")
+#: A user namespace, as a container may have one, has lower limits of its own.
+_NAMESPACE = Path("/proc/sys/user")
 #: Each watch is looked after by a second instance, for a moment.
 _SPARE_INSTANCES = 1
 _LESS = "files are then found by polling, or only by the rescan every watch.rescan_s"
@@ -28,12 +30,20 @@ class InotifyLimits:
 
 def read_limits() -> InotifyLimits:
     """The limits as they are set."""
-    return InotifyLimits(_number("max_user_watches"), _number("max_user_instances"))
+    return InotifyLimits(
+        _lowest(_FOLDER / "max_user_watches", _NAMESPACE / "max_inotify_watches"),
+        _lowest(_FOLDER / "max_user_instances", _NAMESPACE / "max_inotify_instances"),
+    )
 
 
-def _number(name: str) -> int | None:
+def _lowest(*files: Path) -> int | None:
+    numbers = [number for file in files if (number := _number(file)) is not None]
+    return min(numbers, default=None)
+
+
+def _number(file: Path) -> int | None:
     try:
-        return int((_FOLDER / name).read_text(encoding="ascii"))
+        return int(file.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
 

@@ -77,6 +77,11 @@ def _mounts(folder: Path) -> Iterator[dict[str, Path]]:
             unmount(place)
 
 
+def _only(long: bool) -> None:
+    if not long:
+        pytest.skip("it takes seconds and another test plays nearly the same: make faults")
+
+
 @pytest.fixture
 def gpu(stage: Stage, request: pytest.FixtureRequest) -> Gpu:
     """The server whose name the test's name begins with."""
@@ -102,8 +107,9 @@ def test_an_unmounted_directory_is_waited_for(gpu: Gpu, figure: Figure) -> None:
     figure(f"the row said {said}; {right}")
 
 
-def test_a_directory_that_is_covered_by_another_mount(gpu: Gpu, figure: Figure) -> None:
+def test_a_directory_that_is_covered_by_another_mount(gpu: Gpu, long: bool, figure: Figure) -> None:
     """An empty disk is mounted over it."""
+    _only(long)
     gpu.complete()
     job = gpu.started()
     mount("-t", "tmpfs", "tmpfs", gpu.seen)
@@ -115,8 +121,11 @@ def test_a_directory_that_is_covered_by_another_mount(gpu: Gpu, figure: Figure) 
     figure(f"the row said {said}; {right}")
 
 
-def test_a_directory_that_is_replaced_by_an_empty_one(gpu: Gpu, figure: Figure) -> None:
+def test_a_directory_that_is_replaced_by_an_empty_one(
+    gpu: Gpu, stage: Stage, long: bool, figure: Figure
+) -> None:
     """As an unmounted one looks where nobody may mount: renamed, and an empty one in its place."""
+    _only(long or "unmounted" not in stage.gpus)
     gpu.complete()
     job = gpu.started(linger_seconds=1.0)
     file, away = _saved(gpu, job), gpu.seen.with_name("replaced-away")
@@ -251,9 +260,10 @@ def test_a_short_file_that_is_written_again(gpu: Gpu, figure: Figure) -> None:
 
 @pytest.mark.parametrize(("name", "shift_s"), [("behind", -3600.0), ("ahead", 3600.0)])
 def test_a_file_servers_clock_is_off_by_an_hour(
-    stage: Stage, figure: Figure, name: str, shift_s: float
+    stage: Stage, long: bool, figure: Figure, name: str, shift_s: float
 ) -> None:
     """Its times and ours are not compared."""
+    _only(long or name == "behind")
     gpu = stage.gpus[name]
     with _shifted(gpu, shift_s):
         job = gpu.started(linger_seconds=0.5)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,17 @@ def test_limits_are_read() -> None:
 
 def test_a_kernel_that_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setattr(inotify, "_FOLDER", tmp_path)
+    monkeypatch.setattr(inotify, "_NAMESPACE", tmp_path)
     assert read_limits() == InotifyLimits(None, None)
+
+
+def test_the_lower_of_two_limits_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "max_user_watches").write_text("8192\n")
+    (tmp_path / "max_inotify_watches").write_text("100\n")
+    (tmp_path / "max_user_instances").write_text("128\n")
+    monkeypatch.setattr(inotify, "_FOLDER", tmp_path)
+    monkeypatch.setattr(inotify, "_NAMESPACE", tmp_path)
+    assert read_limits() == InotifyLimits(100, 128)
 
 
 def test_watches_in_plenty(tmp_path: object) -> None:
