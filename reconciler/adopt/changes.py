@@ -13,6 +13,7 @@ from reconciler.adopt.proposal import Choice, Confidence, Proposal
 from reconciler.adopt.roles import ROLES
 from reconciler.settings import Settings
 from reconciler.settings.jobs import InsideColumn
+from reconciler.settings.postgres import table_parts
 
 _USUAL = {role.setting: role.default for role in ROLES}
 
@@ -33,7 +34,8 @@ def changes(proposal: Proposal, settings: Settings) -> dict[str, Any]:
     """The settings that the proposal changes, nested, each a `Line`."""
     wanted: dict[str, Any] = {}
     table = proposal.table
-    if table.setting != settings.database.jobs_table:
+    named = table_parts(settings.database.jobs_table)
+    if named != (table.schema, table.name) and not (table.visible and named == (table.name,)):
         why = f"{table.kind}, {len(table.columns)} columns"
         _put(wanted, ("database", "jobs_table"), Line(table.setting, why))
     for choice in proposal.choices:

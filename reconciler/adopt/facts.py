@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.adopt.quoting import quoted
+
 
 class Kind(StrEnum):
     """What a relation is."""
@@ -76,6 +78,15 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """A CHECK on several columns at once."""
+
+    name: str
+    columns: tuple[str, ...]
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnSample:
     """What was seen in some rows of one column."""
 
@@ -88,6 +99,8 @@ class ColumnSample:
     #: Those that could be a file's path, and those that are a URL.
     paths: int = 0
     urls: int = 0
+    #: Most rows that wait have a value: it is what a job takes, not what it gives.
+    early: bool = False
     #: Of numbers; of times in seconds since the epoch, a naive one read as UTC.
     least: float | None = None
     most: float | None = None
@@ -109,6 +122,8 @@ class Sample:
     columns: Mapping[str, ColumnSample] = field(default_factory=dict)
     #: Texts of each column that may be a status, with how many rows, the most frequent first.
     statuses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    #: How far naive times are from UTC, as times beside them show that know their zone; in seconds.
+    utc_offset_s: float | None = None
     #: Why nothing, or not everything, could be looked at.
     trouble: str | None = None
 
@@ -130,6 +145,7 @@ class Table:
     #: The first of `keys` is the primary key.
     has_primary_key: bool = False
     triggers: tuple[Trigger, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
     #: First columns of indexes.
     indexed: tuple[str, ...] = ()
     #: As the planner estimates it; None = not known.
@@ -181,9 +197,3 @@ class Database:
     standby: bool = False
     #: Schemas in which we may create tables, and the names of the tables that are in each.
     schemas: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-def quoted(name: str) -> str:
-    """A name as SQL needs it: in quotes where it is not plain."""
-    plain = name.isascii() and name.isidentifier() and name == name.lower()
-    return name if plain else '"' + name.replace('"', '""') + '"'

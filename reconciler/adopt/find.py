@@ -26,6 +26,8 @@ class Found:
     """What a look at a database found."""
 
     database: Database
+    #: Where our own tables are to lie; None for the same one.
+    own: Database | None
     #: The one to adopt; None where none is, or several are as good.
     best: Proposal | None
     #: All that were looked at, the best first.
@@ -52,16 +54,27 @@ def find(url: str, settings: Settings, table: str | None) -> Found:
             name, tables = None, read_tables(look, own_schema=given.own_schema)
         chosen = tables[:1] if name else worth_sampling(tables)
         looked = [sampled(look, t, [c.name for c in status_columns(t)]) for t in chosen]
-    proposals = ranked([recognise(database, each, given) for each in looked])
+    own = _own_database(settings)
+    proposals = ranked([recognise(database, each, given, own) for each in looked])
     best = proposals.proposals[0] if name and proposals.proposals else proposals.best
-    return Found(database, best, proposals.proposals)
+    return Found(database, own, best, proposals.proposals)
+
+
+def _own_database(settings: Settings) -> Database | None:
+    """The other database in which our own tables are to lie; None for the same."""
+    if settings.database.own_url is None:
+        return None
+    url, wait_s = settings.database.own_url.get_secret_value(), settings.database.connect_timeout_s
+    with looking(url, connect_timeout_s=wait_s) as look:
+        return read_database(look)
 
 
 def answered(found: Found, settings: Settings, answers: Mapping[str, Status]) -> Found:
     """The same, now that somebody said what words mean."""
     assert found.best is not None
     given = dataclasses.replace(given_by(settings), answers=answers)
-    return dataclasses.replace(found, best=recognise(found.database, found.best.table, given))
+    best = recognise(found.database, found.best.table, given, found.own)
+    return dataclasses.replace(found, best=best)
 
 
 def _named(settings: Settings) -> str | None:
@@ -81,7 +94,7 @@ def given_by(settings: Settings) -> Given:
         timezone=jobs.timezone if "timezone" in jobs.model_fields_set else None,
         servers=frozenset(server.name for server in settings.servers),
         own_schema=database.own_schema,
-        own_elsewhere=database.own_url is not None,
+        own_schema_is_told="own_schema" in database.model_fields_set,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.adopt import names
 from reconciler.adopt.facts import Column, Family, Kind, Table
 from reconciler.adopt.proposal import Choice, Confidence, Given, Note, NoteKind
+from reconciler.adopt.quoting import quoted
 
 SETTING = ("jobs", "columns", "id")
 _FAMILIES = (Family.WHOLE, Family.TEXT, Family.UUID)
@@ -62,7 +63,7 @@ def _problem(table: Table, single: list[Column]) -> Note:
         if column.family not in _FAMILIES:
             text = f"its key {column.name} is of type {column.type}: no number, text or uuid"
             return Note(NoteKind.PROBLEM, text)
-        advice = f'ALTER TABLE {table.quoted} ALTER COLUMN "{column.name}" SET NOT NULL;'
+        advice = f"ALTER TABLE {table.quoted} ALTER COLUMN {quoted(column.name)} SET NOT NULL;"
         return Note(NoteKind.PROBLEM, f"its key {column.name} may be null", advice)
     if table.keys:
         columns = " and ".join(table.keys[0])

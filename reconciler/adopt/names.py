@@ -16,7 +16,8 @@ PROMPT_ID = (
     "comfy_job_id",
     r"comfy(ui)?_?(id|uuid)",
     "prompt_(id|uuid)",
-    r"comfy(ui)?_\w*(id|uuid|prompt|job)",
+    # Not comfyui_client_id, whose values are UUIDs too.
+    r"comfy(ui)?_(?!\w*(client|server|workflow|node|user|worker|host))\w*(id|uuid|prompt|job)",
     "promptid|promptuuid",
 )
 #: Names that may hold anybody's ids: told, and never taken.
@@ -39,7 +40,7 @@ OUTPUT_PATH = (
     "output_path",
     "result_path",
     "output_(file|filename|file_path)|result_file",
-    "(video|image|file)_path",
+    "(video|file|image)_path",
     "(output|result|video)_ur[il]",
     "output|result|video_file",
     "outputpath|resultpath",

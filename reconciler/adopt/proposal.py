@@ -113,5 +113,4 @@ class Given:
     #: Names of the servers that are configured.
     servers: frozenset[str] = frozenset()
     own_schema: str = "reconciler"
-    #: Our own tables lie in another database.
-    own_elsewhere: bool = False
+    own_schema_is_told: bool = False

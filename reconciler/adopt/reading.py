@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reconciler.adopt.facts import Column, Database, Family, Kind, Table, Trigger
+from reconciler.adopt.facts import Column, Constraint, Database, Family, Kind, Table, Trigger
 from reconciler.adopt.looking import Looking
 from reconciler.store.queries import query
 
@@ -81,9 +81,17 @@ def read_tables(
     columns = _by_table(look.rows(query("adopt_columns"), oids))
     indexes = _by_table(look.rows(query("adopt_indexes"), oids))
     triggers = _by_table(look.rows(query("adopt_triggers"), oids))
+    constraints = _by_table(look.rows(query("adopt_constraints"), oids))
     sources = _by_table(look.rows(query("adopt_sources"), oids))
     return [
-        _table(row, *(rows[row["oid"]] for rows in (columns, indexes, triggers, sources)))
+        _table(
+            row,
+            columns=columns[row["oid"]],
+            indexes=indexes[row["oid"]],
+            triggers=triggers[row["oid"]],
+            constraints=constraints[row["oid"]],
+            sources=sources[row["oid"]],
+        )
         for row in found
     ]
 
@@ -102,7 +110,13 @@ def _by_table(rows: Iterable[dict[str, Any]]) -> defaultdict[int, Rows]:
 
 
 def _table(
-    row: Mapping[str, Any], columns: Rows, indexes: Rows, triggers: Rows, sources: Rows
+    row: Mapping[str, Any],
+    *,
+    columns: Rows,
+    indexes: Rows,
+    triggers: Rows,
+    constraints: Rows,
+    sources: Rows,
 ) -> Table:
     return Table(
         schema=row["schema"],
@@ -120,6 +134,10 @@ def _table(
         row_security=row["row_security"],
         updatable=row["updatable"],
         updatable_by_trigger=row["updatable_by_trigger"],
+        constraints=tuple(
+            Constraint(each["name"], tuple(each["columns"]), each["definition"])
+            for each in constraints
+        ),
         sources=tuple(each["source"] for each in sources),
     )
 

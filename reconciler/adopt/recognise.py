@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from reconciler.adopt import names
 from reconciler.adopt.columns import choose, column_of
-from reconciler.adopt.facts import Column, Database, Family, Kind, Table, quoted
+from reconciler.adopt.facts import Column, Database, Family, Kind, Table
 from reconciler.adopt.key import recognise_key
 from reconciler.adopt.progress import recognise_scale
 from reconciler.adopt.proposal import Choice, Confidence, Given, Note, NoteKind, Proposal
+from reconciler.adopt.quoting import quoted
 from reconciler.adopt.rights import missing_rights, own_tables, surprises
 from reconciler.adopt.roles import PROGRESS, ROLES
 from reconciler.adopt.statuses import Words, recognise_statuses
@@ -22,8 +23,11 @@ _STATUS = ("jobs", "columns", "status")
 _PROMPT_ID = ("jobs", "columns", "prompt_id")
 
 
-def recognise(database: Database, table: Table, given: Given) -> Proposal:
-    """How to read and write this table, with the reason of each part."""
+def recognise(
+    database: Database, table: Table, given: Given, own_database: Database | None = None
+) -> Proposal:
+    """How to read and write this table, with the reason of each part. `own_database` is where our
+    own tables are to lie, if not in the same one."""
     choices: list[Choice] = []
     notes: list[Note] = []
     key = recognise_key(table, given)
@@ -49,7 +53,7 @@ def recognise(database: Database, table: Table, given: Given) -> Proposal:
     times = [mapped.get(name) for name in ("created_at", "updated_at", "completed_at")]
     if naive := naive_columns(times):
         choices.append(recognise_timezone(database, table, naive, given.timezone))
-    own, own_notes = own_tables(database, given)
+    own, own_notes = own_tables(database, given, own_database)
     choices += [own] if own else []
     notes += words.notes
     notes += _without_prompt_id(table, choices)

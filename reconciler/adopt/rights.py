@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.adopt.columns import column_of
-from reconciler.adopt.facts import Database, Kind, Table, quoted
+from reconciler.adopt.facts import Database, Kind, Table
 from reconciler.adopt.proposal import Choice, Confidence, Given, Note, NoteKind
+from reconciler.adopt.quoting import quoted
 from reconciler.adopt.roles import ROLES
 from reconciler.settings.postgres import refused_schema
 
@@ -44,35 +45,46 @@ def missing_rights(database: Database, table: Table, choices: Sequence[Choice]) 
             yield Note(NoteKind.TODO, text, statement)
 
 
-def own_tables(database: Database, given: Given) -> tuple[Choice | None, list[Note]]:
-    """Where our own tables can lie."""
-    if given.own_elsewhere:
-        text = "our own tables lie in another database (database.own_url): a row and its story are"
-        return None, [Note(NoteKind.NOTE, f"{text} two commits, and no SQL can join them")]
-    wanted = given.own_schema
-    if wanted in database.schemas or database.may_create_schema:
-        return None, []
-    lacking = f"user {database.role} may not create the schema {wanted} here"
-    grant = f"GRANT CREATE ON DATABASE {quoted(database.name)} TO {quoted(database.role)};"
+def own_tables(
+    database: Database, given: Given, elsewhere: Database | None
+) -> tuple[Choice | None, list[Note]]:
+    """Where our own tables can lie: in `elsewhere`, if that is given."""
+    notes = []
+    if elsewhere is not None:
+        text = (
+            f"our own tables lie in database {elsewhere.name} (database.own_url): a row and its"
+            " story are two commits, the row first, and no SQL can join them"
+        )
+        notes.append(Note(NoteKind.NOTE, text))
+    place = elsewhere or database
+    if given.own_schema in place.schemas or place.may_create_schema:
+        return None, notes
+    lacking = f"user {place.role} may not create the schema {given.own_schema} in {place.name}"
+    grant = f"GRANT CREATE ON DATABASE {quoted(place.name)} TO {quoted(place.role)};"
+    other = None if given.own_schema_is_told else _other_schema(place)
+    if other is not None:
+        reason = f"{lacking}, but tables in {other}"
+        text = (
+            f"our own tables go into schema {other}, beside what is there; lost is the usual name,"
+            " which is that of the notifications' channel too"
+        )
+        choice = Choice(("database", "own_schema"), other, Confidence.LIKELY, reason)
+        return choice, [*notes, Note(NoteKind.NOTE, text, f"or: {grant}")]
+    text = f"{lacking}: our own tables need a place"
+    if elsewhere is None:
+        text += (
+            ". In another database (adopt --own-url URL; `reconciler db url --start` gives one) a"
+            " row and its story are two commits, and no SQL can join them"
+        )
+    return None, [*notes, Note(NoteKind.TODO, text, grant)]
+
+
+def _other_schema(database: Database) -> str | None:
+    """A schema with room for our tables, whose name fits."""
     for schema, names in database.schemas.items():
         if schema != "public" and not names & _OURS and refused_schema(schema) is None:
-            choice = Choice(
-                ("database", "own_schema"),
-                schema,
-                Confidence.LIKELY,
-                f"{lacking}, but tables in {schema}",
-            )
-            text = (
-                f"our own tables go into schema {schema}, beside what is there; lost is only the"
-                " name. Notifications come on the channel of that name"
-            )
-            return choice, [Note(NoteKind.NOTE, text, f"or: {grant}")]
-    text = (
-        f"{lacking}, nor tables in another: our own tables need a place. In another database"
-        " (adopt --own-url URL; `reconciler db url --start` gives one) a row and its story are two"
-        " commits, and no SQL can join them"
-    )
-    return None, [Note(NoteKind.TODO, text, f"{grant} or set database.own_url")]
+            return schema
+    return None
 
 
 def surprises(table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
@@ -82,6 +94,7 @@ def surprises(table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
         text = f"trigger {trigger.name} ({trigger.function}) runs when we update a row, as for you"
         yield Note(NoteKind.NOTE, text)
     mapped = {column_of(choice.value) for choice in choices}
+    yield from _constraints(table, choices)
     needed = [
         c.name
         for c in table.columns
@@ -98,6 +111,19 @@ def surprises(table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
     if table.sample.trouble:
         text = f"only its description counts, no rows could be looked at: {table.sample.trouble}"
         yield Note(NoteKind.NOTE, text)
+
+
+def _constraints(table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
+    """What Postgres may refuse of what we write."""
+    written = {column_of(c.value): c.name for c in choices if c.name in _WRITTEN}
+    for constraint in table.constraints:
+        if set(constraint.columns) & set(written):
+            text = f"{constraint.name} holds for what we write, too: {constraint.definition}"
+            yield Note(NoteKind.NOTE, text)
+    for column in table.columns:
+        if column.name in written and column.references is not None:
+            text = f"{column.name} refers to {column.references}: only what is there can be written"
+            yield Note(NoteKind.NOTE, text)
 
 
 def _of_kind(table: Table) -> Iterator[Note]:

@@ -65,6 +65,8 @@ def _no_prompt_id(column: Column, seen: ColumnSample) -> Refusal:
 def _no_path(column: Column, seen: ColumnSample) -> Refusal:
     if seen.count and not seen.paths + seen.urls:
         return f"holds no path in {seen.count} rows"
+    if seen.early:
+        return "is filled in rows that wait: it is what a job takes"
     return None
 
 

@@ -7,13 +7,16 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress, product
 from typing import Any
 
 from psycopg2 import sql
 
 from reconciler.adopt.facts import Column, ColumnSample, Family, Kind, Sample, Table
 from reconciler.adopt.looking import Looking
+from reconciler.adopt.words import meaning
+from reconciler.core.jobs import Status
 from reconciler.errors import DatabaseError
 from reconciler.settings.jobs import MAX_WORD_LENGTH
 from reconciler.store.queries import query
@@ -23,6 +26,8 @@ STATUS_ROWS, LOOKED_ROWS = 10_000, 500
 MAX_WORDS, MAX_COLUMNS, MAX_TEXT, MAX_JSON_BYTES = 60, 80, 300, 65_536
 #: How deep a value inside json is looked for.
 MAX_DEPTH = 5
+#: Zones differ from UTC by multiples of it, and by no more than that.
+_QUARTER_S, _MAX_OFFSET_S = 900.0, 14 * 3600.0
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PATH = re.compile(r"[^\n]*[/\\][^\n]*|[^\s]+\.[A-Za-z0-9]{2,5}")
@@ -34,14 +39,50 @@ _TIMES = (Family.INSTANT, Family.NAIVE)
 def sampled(look: Looking, table: Table, status_columns: Sequence[str]) -> Table:
     """The table with what some of its rows show; of a table that is indexed, the newest ones."""
     try:
-        statuses = {name: _statuses(look, table, name) for name in status_columns}
+        names = [c.name for c in table.columns if c.name in status_columns and c.may_read]
+        statuses = {name: _statuses(look, table, name) for name in names}
         columns = [c for c in table.columns if c.may_read and c.family is not Family.OTHER]
         columns = columns[:MAX_COLUMNS]
         rows = _rows(look, table, columns) if columns else []
     except DatabaseError as error:
         return dataclasses.replace(table, sample=Sample(trouble=str(error)))
-    seen = {c.name: summary(c, [row[f"c{n}"] for row in rows]) for n, c in enumerate(columns)}
-    return dataclasses.replace(table, sample=Sample(len(rows), seen, statuses))
+    values = {c.name: [row[f"c{n}"] for row in rows] for n, c in enumerate(columns)}
+    return dataclasses.replace(table, sample=sample_of(columns, values, statuses))
+
+
+def sample_of(
+    columns: Sequence[Column],
+    values: Mapping[str, Sequence[Any]],
+    statuses: Mapping[str, Mapping[str, int]],
+) -> Sample:
+    """What rows show, given column by column."""
+    waits = [
+        any(meaning(str(word)) is Status.QUEUED for word in words)
+        for words in zip(*(values[name] for name in statuses if name in values), strict=True)
+    ]
+    seen = {c.name: summary(c, values[c.name], waits) for c in columns}
+    naive = [values[c.name] for c in columns if c.family is Family.NAIVE]
+    known = [values[c.name] for c in columns if c.family is Family.INSTANT]
+    rows = max(map(len, values.values()), default=0)
+    return Sample(rows, seen, statuses, utc_offset_s=_offset_s(naive, known))
+
+
+def _offset_s(naive: Sequence[Sequence[Any]], known: Sequence[Sequence[Any]]) -> float | None:
+    """The offset by which times without a zone differ from others in their row that were taken at
+    the same moment: a multiple of a quarter of an hour, to the second, in most rows."""
+    offsets = Counter(
+        round(difference / _QUARTER_S) * _QUARTER_S
+        for some, others in product(naive, known)
+        for a, b in zip(some, others, strict=True)
+        if a is not None
+        and b is not None
+        and math.isfinite(difference := a - b)
+        and abs(difference - round(difference / _QUARTER_S) * _QUARTER_S) < 1
+        and abs(difference) <= _MAX_OFFSET_S
+    )
+    rows = max((len(values) for values in naive), default=0)
+    best = offsets.most_common(1)
+    return best[0][0] if best and best[0][1] >= max(3, rows / 2) else None
 
 
 def _statuses(look: Looking, table: Table, name: str) -> dict[str, int]:
@@ -90,9 +131,10 @@ def _order(table: Table) -> sql.Composable:
     return sql.SQL("order by {} desc").format(sql.Identifier(column.name))
 
 
-def summary(column: Column, values: Iterable[Any]) -> ColumnSample:
-    """What the values of a column have in common."""
-    known = [value for value in values if value is not None and value != ""]
+def summary(column: Column, values: Sequence[Any], waits: Sequence[bool] = ()) -> ColumnSample:
+    """What the values of a column have in common; `waits` says which rows do."""
+    known = [value for value in values if value not in (None, "")]
+    early = list(compress(values, waits))
     texts = [str(value) for value in known]
     numbers = list(_numbers(known)) if column.family in (*_NUMBERS, *_TIMES) else []
     insides = list(_insides(texts)) if column.family is Family.JSON else []
@@ -104,6 +146,7 @@ def summary(column: Column, values: Iterable[Any]) -> ColumnSample:
         uuids=sum(_UUID.fullmatch(text) is not None for text in texts),
         paths=sum(_PATH.fullmatch(text) is not None for text in texts),
         urls=sum(_URL.fullmatch(text) is not None for text in texts),
+        early=2 * sum(value not in (None, "") for value in early) > len(early),
         least=min(numbers, default=None),
         most=max(numbers, default=None),
         fractions=sum(number != int(number) for number in numbers),

@@ -24,6 +24,11 @@ _TELLING = (Status.QUEUED, Status.COMPLETED)
 MAX_SHOWN = 8
 
 
+def rows(number: int) -> str:
+    """So many rows, in words."""
+    return f"{number} row" if number == 1 else f"{number} rows"
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """What was found out about the words."""
@@ -40,8 +45,9 @@ class _Facts:
     column: Column
     #: How many rows have each word, of those seen.
     seen: Mapping[str, int]
-    #: What the settings say explicitly.
+    #: What the settings say explicitly, and what somebody answered since.
     told: Mapping[Status, tuple[str, ...]]
+    answers: Mapping[str, Status]
     words: Sequence[str]
     #: The only words that it takes; None = any.
     allowed: Sequence[str] | None
@@ -72,8 +78,9 @@ def recognise_statuses(column: Column, seen: Mapping[str, int], given: Given) ->
     words = all_words(column, seen)
     told = {word: status for status, each in given.statuses.items() for word in each}
     told |= given.answers
-    meanings = {word: told.get(word) or meaning(word) for word in words}
-    facts = _Facts(column, seen, given.statuses, words, allowed_words(column), meanings)
+    meanings = {word: told.get(word) or _meaning(word, given) for word in words}
+    allowed = allowed_words(column)
+    facts = _Facts(column, seen, given.statuses, given.answers, words, allowed, meanings)
     found = {status: choice for status in Status if (choice := _choice(facts, status))}
     if facts.unknown and any(_is_a_guess(found.get(status)) for status in _TELLING):
         found = {status: choice for status, choice in found.items() if not _is_a_guess(choice)}
@@ -81,6 +88,12 @@ def recognise_statuses(column: Column, seen: Mapping[str, int], given: Given) ->
     questions = tuple(Question(w, seen.get(w, 0), tuple(lacking)) for w in facts.unknown)
     notes = [*_unknown(facts), *_lacking(facts, lacking)]
     return Words(tuple(found.values()), tuple(notes), questions)
+
+
+def _meaning(word: str, given: Given) -> Status | None:
+    """What a word usually means; None too where the settings list that status and leave it out."""
+    status = meaning(word)
+    return None if status in given.statuses else status
 
 
 def _is_a_guess(choice: Choice | None) -> bool:
@@ -92,6 +105,9 @@ def _choice(facts: _Facts, status: Status) -> Choice | None:
     setting = ("jobs", "statuses", status.value)
     told = facts.told.get(status)
     if told is not None and all(facts.takes(word) for word in told):
+        said = [word for word, means in facts.answers.items() if means is status]
+        if said:
+            return Choice(setting, [*told, *said], Confidence.CERTAIN, "as you said")
         return Choice(setting, list(told), Confidence.GIVEN, "the settings say so")
     if own := facts.of(status):
         return Choice(setting, own, Confidence.CERTAIN, _why(facts, own))
@@ -106,8 +122,8 @@ def _choice(facts: _Facts, status: Status) -> Choice | None:
 
 def _why(facts: _Facts, own: Sequence[str]) -> str:
     first = own[0]
-    if rows := facts.seen.get(first):
-        why = f"in {rows} of the rows seen"
+    if count := facts.seen.get(first):
+        why = f"in {rows(count)} of those seen"
     elif first == default_word(facts.column):
         why = "what a new row has"
     else:
@@ -119,7 +135,7 @@ def _unknown(facts: _Facts) -> list[Note]:
     unknown = facts.unknown
     if not unknown:
         return []
-    shown = ", ".join(f"{word!r} ({facts.seen.get(word, 0)} rows)" for word in unknown[:MAX_SHOWN])
+    shown = ", ".join(f"{word!r} ({rows(facts.seen.get(word, 0))})" for word in unknown[:MAX_SHOWN])
     more = f", and {len(unknown) - MAX_SHOWN} more" if len(unknown) > MAX_SHOWN else ""
     text = f"unknown words of {facts.column.name}: {shown}{more}. Rows with them are left alone"
     advice = "if one of them is a status, add it to its list below jobs.statuses"

@@ -37,8 +37,10 @@ def _zone(database: Database, table: Table, naive: Sequence[Column]) -> tuple[st
     if any(_UTC.search(default) for default in defaults):
         return "UTC", Confidence.CERTAIN, "a default says so"
     made_here = any(_NOW.search(default) for default in defaults)
-    ahead_s = _ahead_s(database, table, naive)
     zone = "UTC" if database.timezone in _UTC_NAMES else database.timezone
+    if (offset_s := table.sample.utc_offset_s) is not None:
+        return _beside(database, zone, offset_s)
+    ahead_s = _ahead_s(database, table, naive)
     if ahead_s is not None and ahead_s > SKEW_S:
         return _ahead(database, zone, ahead_s, made_here=made_here)
     recent = ahead_s is not None and abs(ahead_s) <= RECENT_S
@@ -49,6 +51,21 @@ def _zone(database: Database, table: Table, naive: Sequence[Column]) -> tuple[st
     if recent:
         return "UTC", Confidence.LIKELY, "the newest row is of now, if it is UTC"
     return "UTC", Confidence.ASSUMED, "the application sets them, and nothing shows in which zone"
+
+
+def _beside(database: Database, zone: str, offset_s: float) -> tuple[str, Confidence, str]:
+    """Other times in the same rows, which know their zone, were taken at the same moment."""
+    hours = offset_s / _HOUR_S
+    told = f"times beside them that know their zone show {hours:+g} h from UTC"
+    if offset_s == 0:
+        return "UTC", Confidence.CERTAIN, told
+    if offset_s == database.utc_offset_s:
+        return zone, Confidence.CERTAIN, f"{told}, as {zone} is, the session's zone here"
+    if hours != int(hours):
+        return "UTC", Confidence.ASSUMED, f"{told}: name the zone that is meant"
+    # These names count the other way.
+    name = f"Etc/GMT{-int(hours):+d}"
+    return name, Confidence.LIKELY, f"{told}; name the place instead if its summer has another"
 
 
 def _ahead_s(database: Database, table: Table, naive: Sequence[Column]) -> float | None:

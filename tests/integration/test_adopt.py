@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pty
@@ -9,70 +10,43 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-import yaml
 
 from reconciler.adopt import looking
 from reconciler.adopt.facts import Kind
-from reconciler.adopt.find import find
-from reconciler.adopt.plan import planned
 from reconciler.adopt.reading import read_tables
 from reconciler.adopt.sampling import sampled
-from reconciler.cli.adopt_report import described
 from reconciler.settings import load
 from reconciler.store import open_store
-from tests.integration.commands import environment, fits, is_plain, joined, reconciler
+from tests.integration.adopting import Desk
+from tests.integration.commands import environment, fits, is_plain, joined
 from tests.integration.conftest import execute
 from tests.integration.studio_tables import STUDIO_TABLES, WITH_PARAMETERS, StudioTable
 from tests.integration.tables import run_sql
+from tests.postgres import NO_PGBOUNCER, PGBOUNCER, pgbouncer
+from tests.unit.cli.conftest import logging_as_it_was  # noqa: F401 - a fixture
+
+#: The commands set logging up for their process, which is ours.
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Desk:
-    """Somebody at a prompt, with a folder and a database."""
-
-    url: str
-    folder: Path
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "reconciler.yaml"
-
-    def adopt(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """The command, as somebody types it whose environment names the database."""
-        where = {"RECONCILER_CONFIG": str(self.config), "RECONCILER_DATABASE__URL": self.url}
-        return reconciler("adopt", *arguments, **{**where, **more})
-
-    def proposal(self, table: str | None = None) -> dict[str, Any]:
-        """What it proposes, as programs are told; without a process."""
-        config = self.config if self.config.exists() else Path(os.devnull)
-        settings = load(config=config, environ={"RECONCILER_DATABASE__URL": self.url})
-        found = find(self.url, settings, table)
-        assert found.best is not None, [each.table.name for each in found.proposals]
-        return described(found, planned(found.best, settings, self.config), written=False)
-
-    def told(self, table: str | None = None) -> str:
-        """All notes, with their statements."""
-        notes = self.proposal(table)["notes"]
-        return " ".join(f"{note['kind']}: {note['text']} {note['advice']}" for note in notes)
-
-    def written(self) -> Any:
-        return yaml.safe_load(self.config.read_text(encoding="utf-8"))
-
-
 @pytest.fixture
-def desk(database: str, tmp_path: Path) -> Desk:
+def desk(
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Desk:
     # Not the zone of the machine that runs the tests.
     run_sql(database, f'alter database "{urlsplit(database).path[1:]}" set timezone to "Etc/UTC"')
-    return Desk(database, tmp_path)
+    return Desk(database, tmp_path, monkeypatch, capsys)
 
 
 def everything(url: str) -> tuple[bytes, dict[str, list[tuple[Any, ...]]]]:
@@ -200,7 +174,7 @@ create table "Studio"."Render Jobs 100%" (
 insert into "Studio"."Render Jobs 100%"
     ("comfyUIJobId", "State", owner, "resultPath", "progress %", params, "createdAt")
 select gen_random_uuid(), (array['PENDING', 'RUNNING', 'DONE', 'ERROR'])[1 + n % 4]::
-       "Studio"."Job State", 'x', '/out/' || n || '.mp4', n % 100,
+       "Studio"."Job State", 'x', case when n % 4 = 2 then '/out/' || n || '.mp4' end, n % 100,
        jsonb_build_object('video', jsonb_build_object('frames', n)),
        now() at time zone 'Asia/Tokyo' - n * interval '1 min'
 from generate_series(1, 100) n;
@@ -331,7 +305,7 @@ def test_the_search_path_decides_which_of_two_is_seen(desk: Desk) -> None:
     assert "Choose one with --table NAME" in joined(done.stderr)
     assert "--table other.jobs" in done.stdout
     url = f"{desk.url}?options=-c%20search_path%3Dstudio"
-    assert Desk(url, desk.folder).proposal()["table"] == "studio.jobs"
+    assert dataclasses.replace(desk, url=url).proposal()["table"] == "studio.jobs"
     assert desk.proposal("other.jobs")["table"] == "other.jobs"
 
 
@@ -357,7 +331,7 @@ def guest(desk: Desk) -> Iterator[Desk]:
     execute(desk.url, "CREATE ROLE adopt_guest LOGIN PASSWORD 'secret'")
     parts = urlsplit(desk.url)
     netloc = f"adopt_guest:secret@{parts.hostname}:{parts.port}"
-    yield Desk(parts._replace(netloc=netloc).geturl(), desk.folder)
+    yield dataclasses.replace(desk, url=parts._replace(netloc=netloc).geturl())
     execute(desk.url, "DROP OWNED BY adopt_guest")
     execute(desk.url, "DROP ROLE adopt_guest")
 
@@ -389,7 +363,7 @@ def test_our_own_tables_go_to_another_database(desk: Desk, guest: Desk, postgres
     run_sql(desk.url, f"{STUDIO_TABLES[0].ddl}; grant all on production_jobs to adopt_guest;")
     done = guest.adopt("--yes", "--own-url", postgres_url)
     assert done.returncode == 0, done.stderr
-    assert "two commits, and no SQL can join them" in joined(done.stdout)
+    assert "two commits, the row first, and no SQL can join them" in joined(done.stdout)
     written = guest.written()["database"]["own_url"]
     assert urlsplit(written).password is None
     password = urlsplit(postgres_url).password
@@ -430,9 +404,8 @@ def test_a_password_is_neither_shown_nor_written(desk: Desk) -> None:
     done = desk.adopt("--yes", "--table", "production_jobs", RECONCILER_DATABASE__URL="")
     assert done.returncode == 0, done.stderr
     other = desk.folder / "other.yaml"
-    more = reconciler(
-        *("adopt", "--yes", "--database", desk.url, "--config", other), RECONCILER_CONFIG=""
-    )
+    given = ("--yes", "--database", desk.url, "--config", str(other))
+    more = desk.adopt(*given, RECONCILER_CONFIG="", RECONCILER_DATABASE__URL="")
     assert more.returncode == 0, more.stderr
     password = urlsplit(desk.url).password
     assert password
@@ -449,6 +422,14 @@ def test_an_environment_that_says_otherwise_is_told(desk: Desk) -> None:
     assert done.returncode == 3
     assert "environment variable" in joined(done.stderr)
     assert not desk.config.exists()
+
+
+@pytest.mark.skipif(not PGBOUNCER.exists(), reason=NO_PGBOUNCER)
+def test_through_pgbouncer_it_is_the_same(desk: Desk, servers_dir: Path) -> None:
+    run_sql(desk.url, MIXED)
+    with pgbouncer(desk.url, servers_dir / "pgbouncer-adopt") as pooled:
+        through = dataclasses.replace(desk, url=pooled).proposal()
+    assert through == desk.proposal()
 
 
 def test_a_large_table_is_not_waited_for(desk: Desk) -> None:
@@ -499,7 +480,7 @@ def test_a_person_is_asked_for_what_only_people_know(desk: Desk) -> None:
     assert code == 0, shown
     read = load(config=desk.config, environ={}).jobs.statuses
     assert (read.queued, read.completed, read.failed) == (("wartend",), ("fertig",), ("failed",))
-    assert "'entwurf' (1 rows). Rows with" in joined(shown)
+    assert "'entwurf' (1 row). Rows with" in joined(shown)
 
 
 def test_a_person_may_decline(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from reconciler.settings import load
 from reconciler.simulator.graphs import render_graph
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
+from tests.integration.adopting import STRANGE_TABLE
 from tests.integration.commands import reconciler
 from tests.integration.running import Rows, running, write_config
 from tests.integration.studio_tables import BARE, WITH_PARAMETERS, WITH_TRIGGER
@@ -43,27 +44,6 @@ class Strange:
     )
 
 
-MIXED = """
-create schema studio;
-create type studio."State" as enum ('PENDING', 'RUNNING', 'DONE', 'ERROR');
-create table studio."RenderJobs" (
-    "jobId" uuid primary key default gen_random_uuid(),
-    "comfyUIJobId" uuid,
-    "State" studio."State" not null default 'PENDING',
-    owner text not null,
-    "resultPath" text,
-    error boolean not null default false,
-    "failureReason" varchar(20),
-    "progressPct" numeric(5, 2),
-    params jsonb,
-    "createdAt" timestamp not null default (now() at time zone 'Asia/Tokyo'),
-    "finishedAt" timestamp
-);
-insert into studio."RenderJobs" ("State", owner, "resultPath", "progressPct", params)
-select 'DONE', 'x', '/out/' || n || '.mp4', 100, '{"video": {"frames": 6}}'
-from generate_series(1, 20) n;
-"""
-
 TABLES = {
     "with_trigger": Strange(
         WITH_TRIGGER.ddl,
@@ -86,7 +66,7 @@ TABLES = {
     ),
     "bare": Strange(BARE.ddl, BARE.new_row),
     "mixed": Strange(
-        MIXED,
+        STRANGE_TABLE,
         {"owner": "x", "params": '{"video": {"frames": 6}}'},
         table='studio."RenderJobs"',
         key="jobId",

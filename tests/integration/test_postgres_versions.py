@@ -20,9 +20,11 @@ from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
 from reconciler.store import open_store, server_programs
 from reconciler.store.listening import Listener
+from tests.integration.adopting import STRANGE_TABLE, proposed
 from tests.integration.commands import reconciler
 from tests.integration.conftest import execute, fresh_database
 from tests.integration.running import Rows, running, write_config
+from tests.integration.tables import run_sql
 from tests.postgres import NO_DEBIAN, Postgres, debian_programs, version_of
 from tests.waiting import wait_for
 
@@ -50,6 +52,13 @@ def server(request: pytest.FixtureRequest, servers_dir: Path) -> Iterator[Postgr
 def database(server: Postgres) -> Iterator[str]:
     with fresh_database(server.url) as url:
         yield url
+
+
+def test_adopt_reads_the_catalog_of_each(database: str, tmp_path: Path) -> None:
+    run_sql(database, STRANGE_TABLE)
+    found = proposed(database, tmp_path / "reconciler.yaml")
+    assert found["settings"]["jobs"]["columns"]["prompt_id"] == "comfyUIJobId"
+    assert [note["text"] for note in found["notes"] if note["kind"] == "problem"] == []
 
 
 def test_rows_end_rightly_and_the_commands_tell_them(database: str, tmp_path: Path) -> None:

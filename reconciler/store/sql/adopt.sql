@@ -95,6 +95,15 @@ where g.tgrelid = any(%(oids)s::oid[]) and not g.tgisinternal and g.tgenabled <>
   and g.tgtype & 16 = 16
 order by 1, 2
 
+-- name: adopt_constraints
+-- Conditions on several columns at once; those of one column come with the column.
+select k.conrelid::bigint as oid, k.conname::text as name, pg_get_constraintdef(k.oid) as definition,
+       array(select a.attname::text from pg_attribute a
+             where a.attrelid = k.conrelid and a.attnum = any(k.conkey)) as columns
+from pg_constraint k
+where k.conrelid = any(%(oids)s::oid[]) and k.contype = 'c' and cardinality(k.conkey) > 1
+order by 1, 2
+
 -- name: adopt_sources
 -- What views read.
 select distinct r.ev_class::bigint as oid, d.refobjid::regclass::text as source

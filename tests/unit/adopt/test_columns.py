@@ -155,6 +155,22 @@ def test_a_url_is_taken_and_what_we_write_is_told() -> None:
     assert "set stored_path of each server" in told(proposal)
 
 
+def test_a_path_that_waiting_rows_have_is_what_a_job_takes() -> None:
+    taken = ColumnSample(count=5, paths=5, early=True)
+    columns = column("image_path"), column("output_file")
+    proposal = propose(table(*columns, seen={"image_path": taken}))
+    assert value(proposal, "output_path") == "output_file"
+    proposal = propose(table(columns[0], seen={"image_path": taken}))
+    assert value(proposal, "output_path") is False
+    assert "it is what a job takes" in told(proposal)
+
+
+@pytest.mark.parametrize("name", ["comfyui_client_id", "comfy_server_id", "comfyui_workflow_id"])
+def test_other_ids_of_comfyui(name: str) -> None:
+    proposal = propose(table(column(name), seen={name: UUIDS}))
+    assert value(proposal, "prompt_id") is False
+
+
 def test_a_short_error_is_told() -> None:
     proposal = propose(table(column("error", "varchar(40)", max_length=40)))
     assert "error takes 40 characters" in told(proposal)

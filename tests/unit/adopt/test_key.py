@@ -41,7 +41,7 @@ NO_KEYS: dict[str, tuple[Table, str, str]] = {
     "may be null": (
         table(column("job", "text"), keys=(("job",),)),
         "its key job may be null",
-        'ALTER COLUMN "job" SET NOT NULL;',
+        "ALTER COLUMN job SET NOT NULL;",
     ),
     "a strange type": (
         table(column("job", "jsonb", not_null=True), keys=(("job",),)),

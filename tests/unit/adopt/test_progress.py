@@ -130,6 +130,29 @@ def test_zones(
     assert reason.startswith("of created_at: ")
 
 
+@pytest.mark.parametrize(
+    ("offset_h", "session", "expected", "confidence"),
+    [
+        (0.0, BERLIN, "UTC", Confidence.CERTAIN),
+        (1.0, BERLIN, "Europe/Berlin", Confidence.CERTAIN),
+        (9.0, BERLIN, "Etc/GMT-9", Confidence.LIKELY),
+        (-5.0, BERLIN, "Etc/GMT+5", Confidence.LIKELY),
+        (5.5, BERLIN, "UTC", Confidence.ASSUMED),
+    ],
+)
+def test_times_beside_them_that_know_their_zone(
+    offset_h: float, session: tuple[str, float], expected: str, confidence: Confidence
+) -> None:
+    database = dataclasses.replace(HERE, timezone=session[0], utc_offset_s=session[1] * HOUR)
+    of = table(column("created_at", "timestamp"), column("completed_at", "timestamptz"))
+    sample = dataclasses.replace(of.sample, utc_offset_s=offset_h * HOUR)
+    choice = propose(dataclasses.replace(of, sample=sample), database=database).choice(
+        "jobs", "timezone"
+    )
+    assert choice is not None
+    assert (choice.value, choice.confidence) == (expected, confidence), choice.reason
+
+
 def test_the_settings_have_the_last_word() -> None:
     assert zone(3.0, "now()", BERLIN, timezone="Asia/Tokyo")[0] == "Asia/Tokyo"
 

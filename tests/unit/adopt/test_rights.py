@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from reconciler.adopt.facts import Trigger
+from reconciler.adopt.facts import Constraint, Trigger
 from reconciler.adopt.proposal import Given, NoteKind, Proposal
+from reconciler.adopt.quoting import quoted
+from reconciler.adopt.recognise import recognise
 from tests.unit.adopt.facts import HERE, column, propose, table, told, value
 
 
@@ -61,14 +63,39 @@ def test_our_own_schema_that_is_there_is_enough() -> None:
 
 
 def test_another_database_for_them() -> None:
-    found = propose(PLAIN, Given(own_elsewhere=True), NOWHERE)
+    found = recognise(NOWHERE, PLAIN, Given(), dataclasses.replace(HERE, name="own"))
     assert not todo(found)
-    assert "two commits" in told(found)
+    assert "our own tables lie in database own (database.own_url)" in told(found)
+
+
+def test_another_database_where_nothing_may_be_created_either() -> None:
+    found = recognise(HERE, PLAIN, Given(), dataclasses.replace(NOWHERE, name="own"))
+    assert todo(found) == ["GRANT CREATE ON DATABASE own TO app;"]
+
+
+def test_a_schema_that_was_named_is_not_replaced() -> None:
+    theirs = dataclasses.replace(NOWHERE, schemas={"sandbox": frozenset()})
+    found = propose(PLAIN, Given(own_schema="mine", own_schema_is_told=True), theirs)
+    assert found.choice("database", "own_schema") is None
+    assert "may not create the schema mine in prod" in told(found)
 
 
 def test_a_standby_is_a_problem() -> None:
     found = propose(PLAIN, database=dataclasses.replace(HERE, standby=True))
     assert "standby" in found.problems[0].text
+
+
+def test_names_are_quoted_where_sql_needs_it() -> None:
+    names = ("plain", "user", "Mixed", 'a"b', "1st")
+    assert [quoted(name) for name in names] == ["plain", '"user"', '"Mixed"', '"a""b"', '"1st"']
+
+
+def test_conditions_on_what_we_write() -> None:
+    both = Constraint("whole", ("status", "output_path"), "CHECK (...)")
+    others = Constraint("others", ("owner", "made"), "CHECK (...)")
+    words = told(propose(table(column("comfyui_job_id"), constraints=(both, others))))
+    assert "whole holds for what we write, too: CHECK (...)" in words
+    assert "others holds" not in words
 
 
 def test_surprises_are_told() -> None:

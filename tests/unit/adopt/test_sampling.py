@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.adopt.facts import Family
 from reconciler.adopt.reading import family_of
-from reconciler.adopt.sampling import MAX_DEPTH, summary
+from reconciler.adopt.sampling import MAX_DEPTH, sample_of, summary
 from tests.unit.adopt.facts import UUID, column
 
 TEXT, JSON, REAL = column("c"), column("c", "jsonb"), column("c", "real")
@@ -35,6 +35,34 @@ def test_places_inside_json() -> None:
     seen = summary(JSON, values)
     assert dict(seen.numbers_at) == {("frames",): 1, ("deep", "n"): 1}
     assert dict(seen.uuids_at) == {("p",): 1}
+
+
+def test_what_waiting_rows_have() -> None:
+    waits = [True, True, False, False]
+    assert summary(TEXT, ["a", "b", None, None], waits).early
+    assert not summary(TEXT, ["a", None, "c", "d"], waits).early
+    assert not summary(TEXT, ["a", "b"], [False, False]).early
+
+
+NAIVE, KNOWN = column("n", "timestamp"), column("k", "timestamptz")
+
+
+@pytest.mark.parametrize(
+    ("naive", "known", "offset_s"),
+    [
+        ([7200.0, 7260.1, 7320.0], [0.0, 60.0, 120.2], 7200.0),
+        ([0.0, 60.0, 120.0], [0.0, 60.0, 120.0], 0.0),
+        ([-18000.0, -17000.0, None, -5.0], [0.0, 1000.0, 5.0, 17995.0], -18000.0),
+        ([7200.0, 7260.0], [0.0, 60.0], None),  # too few
+        ([7201.5, 7300.0, 7555.0], [0.0, 60.0, 120.0], None),  # not of one moment
+        ([86400.0 * 3] * 3, [0.0] * 3, None),  # no zone is so far
+        ([float("inf")] * 3, [0.0] * 3, None),
+    ],
+)
+def test_the_offset_of_times_in_one_row(
+    naive: list[float | None], known: list[float | None], offset_s: float | None
+) -> None:
+    assert sample_of([NAIVE, KNOWN], {"n": naive, "k": known}, {}).utc_offset_s == offset_s
 
 
 JSON_VALUES = st.recursive(

@@ -122,6 +122,25 @@ def test_answers_settle_it() -> None:
     assert statuses(found)["failed"] == ["fehler"]
 
 
+def test_an_answer_adds_to_what_the_settings_say() -> None:
+    settings = {Status.QUEUED: ("pending",), Status.COMPLETED: ("done",)}
+    words = {"pending": 1, "done": 1, "entwurf": 1}
+    found = of(words, given=Given(statuses=settings, answers={"entwurf": Status.QUEUED}))
+    assert statuses(found)["queued"] == ["pending", "entwurf"]
+    choice = found.choice("jobs", "statuses", "queued")
+    assert choice is not None
+    assert choice.confidence is Confidence.CERTAIN
+
+
+def test_a_word_that_the_settings_leave_out_stays_out_and_is_told() -> None:
+    found = of(
+        {"pending": 1, "new": 7, "done": 1}, given=Given(statuses={Status.QUEUED: ("pending",)})
+    )
+    assert statuses(found)["queued"] == ["pending"]
+    assert "'new' (7 rows). Rows with them are left alone" in told(found)
+    assert not found.problems
+
+
 def test_the_settings_settle_it_too() -> None:
     told_so = {
         Status.QUEUED: ("wartend",),
