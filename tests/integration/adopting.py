@@ -18,7 +18,6 @@ from reconciler.cli.adopt_report import described
 from reconciler.settings import load
 from tests.integration.commands import environment
 
-
 #: Other words, other names, other types; a key, a schema and a zone of its own.
 STRANGE_TABLE = """
 create schema studio;
