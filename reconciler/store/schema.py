@@ -50,7 +50,10 @@ def prepare(
             cursor.execute(query("index_jobs_table", jobs=identifier(*name)), {})
             columns = columns_of(cursor, quoted(cursor, name))
         table = _understood(cursor, name, columns, mapping)
-    if mapping.columns.updated_at is None and "updated_at" not in columns:
+        wants_column = mapping.columns.updated_at is None and "updated_at" not in columns
+        # To a view none can be added, to a foreign table only in vain.
+        wants_column &= relation_of(cursor, table)["kind"] in ("r", "p")
+    if wants_column:
         columns = _add_updated_at(databases.rows, name, columns)
     return JobsTable(table.name, columns, mapping)
 
@@ -117,10 +120,7 @@ def _understood(
             f"there is no table {table.shown}; `reconciler run` creates the default one, or name"
             " yours in the setting database.jobs_table"
         )
-    cursor.execute(query("relation"), {"table": quoted(cursor, name)})
-    relation = cursor.fetchone()
-    assert relation is not None
-    require(table, relation)
+    require(table, relation_of(cursor, table))
     cursor.execute("select from pg_timezone_names where name = %s", (mapping.timezone,))
     if not cursor.rowcount:
         raise TableError(
@@ -128,6 +128,14 @@ def _understood(
             " pg_timezone_names in jobs.timezone, as Europe/Berlin"
         )
     return table
+
+
+def relation_of(cursor: Cursor, table: JobsTable) -> Mapping[str, Any]:
+    """What the table is: its `kind` as Postgres has it, and whether it is `updatable`."""
+    cursor.execute(query("relation"), {"table": quoted(cursor, table.name)})
+    relation = cursor.fetchone()
+    assert relation is not None
+    return relation
 
 
 def _add_updated_at(

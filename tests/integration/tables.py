@@ -15,6 +15,7 @@ from reconciler.comfyui.values import EndedNote
 from reconciler.core.evidence import EndKind
 from reconciler.settings.jobs import JobsSettings
 from reconciler.store.columns import TEXTS
+from reconciler.store.table import identifier
 from tests.integration.reconciling import Bench, error, success
 
 
@@ -59,17 +60,17 @@ class Stage(Bench):
         if self.table.columns[self.columns.id].kind in TEXTS:
             columns.setdefault(self.columns.id, f"job-{uuid4()}")
         row = sql.SQL("({}) values ({})" if columns else "default values").format(
-            sql.SQL(", ").join(map(sql.Identifier, columns)),
+            sql.SQL(", ").join(map(identifier, columns)),
             sql.SQL(", ").join([sql.Placeholder()] * len(columns)),
         )
         statement = sql.SQL("insert into {} {} returning {}::text as id").format(
-            sql.Identifier(*self.table.name), row, sql.Identifier(self.columns.id)
+            self.table.identifier, row, identifier(self.columns.id)
         )
         return str(self._all(statement, *columns.values())[0]["id"])
 
     def row(self, job_id: str) -> dict[str, Any]:
         statement = sql.SQL("select * from {} where {}::text = %s").format(
-            sql.Identifier(*self.table.name), sql.Identifier(self.columns.id)
+            self.table.identifier, identifier(self.columns.id)
         )
         return self._all(statement, job_id)[0]
 
@@ -79,7 +80,8 @@ class Stage(Bench):
 
     def _all(self, statement: sql.Composable, *values: Any) -> list[dict[str, Any]]:
         with closing(psycopg2.connect(self.url)) as connection:
-            return self.sql(statement.as_string(connection), *values)
+            text = statement.as_string(connection)
+        return self.sql(text if values else text.replace("%%", "%"), *values)
 
 
 @contextmanager
