@@ -76,6 +76,12 @@ class Gatherer:
         self._histories = Histories(self._note_silence)
         self.manifests.strangers = self._lives_elsewhere
 
+    def note_leap(self, seconds: float) -> None:
+        """The database's clock was set: nobody was away for a time that did not pass."""
+        log.warning("the database's clock was set, or this machine slept", by_s=round(seconds))
+        for server in self.servers.values():
+            server.note_leap(seconds)
+
     def look(self, names: Collection[str]) -> None:
         """Looks at these servers, all at once: a slow one delays the pass by its time-out only."""
         self._storage.clear()

@@ -94,7 +94,8 @@ class Reconciler:
         `only` judges one job.
         """
         gatherer = self.gatherer
-        self.clock.set(self.store.jobs.now())
+        if leap_s := self.clock.set(self.store.jobs.now()):
+            gatherer.note_leap(leap_s)
         gatherer.troubles.begin_pass()
         records, news = self._read(late=search_history)
         gatherer.look(list(gatherer.servers) if look_at is None or news else look_at)

@@ -179,6 +179,12 @@ class WatchedServer:
         self.changed |= self.record.unreachable_how != how
         self.record.unreachable_how = how
 
+    def note_leap(self, seconds: float) -> None:
+        """The database's clock was set by so many seconds, which nobody waited for an answer."""
+        if self.record.unreachable_since is not None:
+            self.record.unreachable_since += seconds
+            self.changed = True
+
     @property
     def says_nothing(self) -> tuple[float, str] | None:
         """Since when and how it gives no evidence, or None where it does."""

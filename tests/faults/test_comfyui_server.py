@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 import websocket
 
 from reconciler.service.attending import own_client_id
+from reconciler.simulator.graph import Graph
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
 from tests.faults.comfyui_trial import HASTY, picture
@@ -59,9 +59,8 @@ class Process:
             stderr=subprocess.DEVNULL,
         )
 
-    def submit(self, outcome: Outcome = Outcome.SUCCESS, **more: Any) -> str:
-        body = {"prompt": picture(outcome, **more)}
-        answer = requests.post(f"{self.url}/prompt", json=body, timeout=10.0)
+    def submit(self, graph: Graph) -> str:
+        answer = requests.post(f"{self.url}/prompt", json={"prompt": graph}, timeout=10.0)
         return str(answer.json()["prompt_id"])
 
     def answers(self) -> bool:
@@ -91,7 +90,9 @@ def test_a_comfyui_that_is_stopped_by_sigstop(
     with simulating(tmp_path / "out") as gpu:
         config = write_config(tmp_path, rows.url, **HASTY, servers=[entry(gpu.url, gpu.output_dir)])
         with running(config):
-            runs, waits = (rows.insert(comfyui_job_id=gpu.submit(seconds=1.0)) for _ in range(2))
+            runs, waits = (
+                rows.insert(comfyui_job_id=gpu.submit(picture(seconds=1.0))) for _ in range(2)
+            )
             rows.wait(runs, "processing")
             gpu.process.send_signal(signal.SIGSTOP)
             how = "select unreachable_how from reconciler.servers"
