@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test debian lint bench faults fuzz contract docs clean
+.PHONY: help demo run test debian lint bench faults mutants fuzz contract docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: $(READY) ## Measure reaction, load on ComfyUI, idle cost and verdicts
 
 faults: $(READY) debian ## Kill, cut, freeze, fill up, and see the rows come right: the long form of tests/faults
 	$(BIN)/python -m pytest tests/faults --long $(ARGS)
+
+mutants: $(READY) ## Plant bugs one at a time, and see each caught: make mutants ARGS="--only lease"
+	$(BIN)/python -m tests.faults.mutants $(ARGS)
 
 fuzz: $(READY) ## Try mutated files on the checks of structure: make fuzz ARGS="--seconds 600"
 	$(BIN)/python -m tests.fuzz $(ARGS)

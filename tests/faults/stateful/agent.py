@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from reconciler.core.expecting import ExpectPolicy
 from reconciler.core.lease import UNKNOWN, Lease, LeaseTerms
@@ -18,7 +17,7 @@ from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import PassReport, Reconciler
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.service.tenure import Tenure
-from reconciler.store import open_store
+from reconciler.store import Store
 from reconciler.store.agents import AgentStore, Identity
 from reconciler.store.connection import Connection
 from reconciler.store.leases import Guarded, LeaseStore, all_leases
@@ -39,7 +38,7 @@ POLICY = Policy(
         no_progress_s=600.0, base_s=900.0, per_frame_s=0.0, quiet_s=200.0, startup_grace_s=30.0
     ),
     missing_output_grace_s=30.0,
-    lost_confirmations=3,
+    lost_confirmations=5,
     lost_grace_s=60.0,
     restart_grace_s=25.0,
     never_seen_timeout_s=1300.0,
@@ -65,15 +64,20 @@ class Agent:
     """A reconciler from its start to its end: what it does not store is gone with it."""
 
     def __init__(
-        self, url: str, comfys: dict[str, Comfy], time: Time, before_question: Callable[[], None]
+        self,
+        store: Store,
+        comfys: dict[str, Comfy],
+        time: Time,
+        before_question: Callable[[], None],
     ) -> None:
+        """`store` remembers nothing but its connections, so that one serves many reconcilers."""
         self.clients = {n: Client(comfy, before_question) for n, comfy in comfys.items()}
         #: Those whose leases it holds.
         self.servers: dict[str, WatchedServer] = {}
         self._leases: frozenset[Lease] = frozenset()
         self._later = Later()
-        self._tenure = _tenure(url, tuple(comfys), time)
-        self._store = open_store(url, create=False)
+        self._store = store
+        self._tenure = _tenure(store.connection.url, tuple(comfys), time)
         self._clock, live = DatabaseClock(time.monotonic), LiveSigns(time.monotonic)
         self._clock.set(self._store.jobs.now())
         outputs, pool = self._store.outputs, InThisThread()

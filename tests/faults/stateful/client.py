@@ -34,6 +34,9 @@ class Client:
         comfy = self._ask()
         if comfy.now - comfy.answered_at > AWAY_S:
             comfy.watched_since = comfy.now
+            if comfy.running is not None:
+                began = max(comfy.running.started_at or 0.0, comfy.answered_at)
+                comfy.running.unwatched_s += comfy.now - began
         comfy.looks, comfy.answered_at = comfy.looks + 1, comfy.now
         look = comfy.queue()
         for queued in look:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from reconciler.comfyui.values import EndedNote, EndedPrompt, Look, QueuedPrompt, RunningState
-from reconciler.core.evidence import Ending, EndKind, ListedFile, Source
+from reconciler.core.evidence import Ending, EndKind, Source
 from tests.faults.stateful.prompts import File, Prompt, save_image
 from tests.integration import manifests
 from tests.integration.hours import Time
@@ -195,9 +195,7 @@ class Comfy:
         kind = EndKind.REMOVED if prompt.removed else prompt.ending.kind  # type: ignore[union-attr]
         self.notes.append(EndedNote(prompt.id, kind, prompt.tag, self.now))
         folders = [self.disk, self._late_folder]
-        found = {
-            name: folder for name in names for folder in folders if (folder / name).exists()
-        }
+        found = {name: folder for name in names for folder in folders if (folder / name).exists()}
         type_ = "torch.OutOfMemoryError" if prompt.out_of_memory else "RuntimeError"
         error = {"node_id": "3", "exception_type": type_, "message": "as told"}
         told = manifests.manifest(
@@ -234,6 +232,3 @@ class Comfy:
             return {}
         ages = (self.now - prompt.started_at, self.now - prompt.last_sign_at)
         return {prompt.id: RunningState(*ages, node_id="3", node_type="KSampler")}
-
-
-__all__ = ["NETWORKS", "OUTCOMES", "Comfy", "ListedFile", "Network", "Outcome"]

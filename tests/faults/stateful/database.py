@@ -26,12 +26,16 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.time = PostgresTime(url)
-        open_store(url).connection.close()
+        open_store(url).close()
+        #: Of the reconcilers: to look up the table's columns for each anew would take long.
+        self.stores = [open_store(url, create=False) for _ in range(2)]
         self._raw = psycopg2.connect(url)
         self._raw.autocommit = True
         self._emptied = self._statement_that_empties()
 
     def close(self) -> None:
+        for store in self.stores:
+            store.close()
         self.time.close()
         self._raw.close()
 

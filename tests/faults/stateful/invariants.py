@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from tests.faults.stateful.truth import when_calm
@@ -16,9 +16,7 @@ def check_step(world: World) -> None:
     """After each step."""
     if world.failures:
         raise world.failures[0]
-    rows = world.database.sql("select id::text, status, error, output_path from production_jobs")
-    for found in rows:
-        _check_row(world.rows[found["id"]], found)
+    check_rows(world)
     stories = _by_job(world, "select * from reconciler.events order by id")
     states = _by_job(world, "select * from reconciler.job_state")
     for row in world.rows.values():
@@ -26,6 +24,13 @@ def check_step(world: World) -> None:
             _check_story(row, stories.get(row.id, []), states[row.id][0])
     _check_prompts(world)
     _check_owners(world)
+
+
+def check_rows(world: World) -> None:
+    """After each pass, too: the next one may change them again."""
+    rows = world.database.sql("select id::text, status, error, output_path from production_jobs")
+    for found in rows:
+        _check_row(world.rows[found["id"]], found)
 
 
 def _check_row(row: Row, found: dict[str, Any]) -> None:
@@ -42,13 +47,14 @@ def _check_row(row: Row, found: dict[str, Any]) -> None:
         if after[0] == "completed" and not row.unsure:
             paths = {str(f.path) for p in row.prompts for f in p.files}
             assert found["output_path"] in paths, f"{words}, with {found['output_path']}"
-        row.says, row.path = after, found["output_path"]
+        row.note(after)
+        row.path = found["output_path"]
 
 
 def _check_story(row: Row, story: list[dict[str, Any]], state: dict[str, Any]) -> None:
     """One chain from the first status to the last, with one verdict for each attempt."""
     said = [e for e in story if e["from_status"] is not None and e["to_status"] is not None]
-    for before, after in zip(said, said[1:], strict=False):
+    for before, after in pairwise(said):
         follows = after["from_status"] == before["to_status"]
         assert follows or after["from_status"] in row.written, (
             f"row {row.id}: the story goes from {before['to_status']} on with"
@@ -59,6 +65,11 @@ def _check_story(row: Row, story: list[dict[str, Any]], state: dict[str, Any]) -
         known = {last, *row.written}
         assert row.says[0] in known, f"row {row.id} says {row.says}, its story {last}"
         assert state["known_status"] in known, f"row {row.id}: known as {state['known_status']}"
+    for event in said:
+        told = event["kind"] == "status" and event["to_status"] in FINAL
+        assert not told or event["to_status"] in row.history, (
+            f"row {row.id} never said {event['to_status']}, as its story tells"
+        )
     _check_verdicts(row, story)
 
 
@@ -123,6 +134,12 @@ def check_calm(world: World, *, hours_later: bool) -> None:
         assert wanted is None or row.says[0] in wanted, (
             f"when it is calm, row {row.id} says {row.says} and not {sorted(wanted or ())}"
         )
+    for found in world.database.sql(
+        "select job_id, status, known_status from reconciler.job_state"
+        " join production_jobs on id::text = job_id where status <> known_status"
+    ):
+        left_alone = world.rows[found["job_id"]].overwritten >= 2
+        assert left_alone, f"when it is calm, row {found['job_id']} is known as {found}"
 
 
 def _by_job(world: World, statement: str) -> dict[str, list[dict[str, Any]]]:
@@ -130,6 +147,3 @@ def _by_job(world: World, statement: str) -> dict[str, list[dict[str, Any]]]:
     for found in world.database.sql(statement):
         by_job.setdefault(found["job_id"], []).append(found)
     return by_job
-
-
-__all__: Iterable[str] = ["check_calm", "check_step"]

@@ -10,10 +10,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.faults.stateful.agent import Agent
 from tests.faults.stateful.comfyui import NETWORKS, OUTCOMES, Comfy, Network, Outcome
 from tests.faults.stateful.database import PHASES, Database, Phase
-from tests.faults.stateful.invariants import check_calm, check_step
+from tests.faults.stateful.invariants import check_calm, check_rows, check_step
 from tests.faults.stateful.prompts import Prompt
 from tests.faults.stateful.truth import note_moment
 from tests.faults.stateful.world import FINAL, Row, World
@@ -53,6 +52,7 @@ class History(RuleBasedStateMachine):
         self.steps_since_calm = 0
         self.world = World(self.database)
         self.world.on_moment = partial(note_moment, self.world)
+        self.world.on_pass = partial(check_rows, self.world)
         self.look(agent=0, after_s=0, look_at=None, search=False, settle=True)
 
     def teardown(self) -> None:
@@ -319,10 +319,14 @@ class History(RuleBasedStateMachine):
     @rule(agent=AGENTS)
     def scan(self, agent: int) -> None:
         """The output directories are listed, or events named their files."""
+        self._count("scan")
+        self._scan(agent)
+
+    def _scan(self, agent: int) -> None:
         up = self.world.agent(agent)
         if up is not None:
-            self._count("scan")
             up.scan()
+            up.settle()
 
     @rule(agent=AGENTS, how=st.sampled_from(["stopped", "killed"]))
     def restart_agent(self, agent: int, how: str) -> None:
@@ -418,7 +422,5 @@ class History(RuleBasedStateMachine):
             self.world.sleep(seconds)
             if restarting:
                 self.world.stop(0, release=True)
-            up = self.world.agent(0)
-            assert isinstance(up, Agent)
-            up.scan()
             self._pass(0, None)
+            self._scan(0)

@@ -37,6 +37,8 @@ class Prompt:
     place: Place = "nowhere"
     started_at: float | None = None
     last_sign_at: float | None = None
+    #: Seconds of its run within gaps between two looks.
+    unwatched_s: float = 0.0
     ending: Ending | None = None
     ended_at: float | None = None
     files: list[File] = field(default_factory=list)

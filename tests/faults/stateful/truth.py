@@ -101,7 +101,7 @@ def _is_stalled(world: World, prompt: Prompt) -> bool:
     comfy, now = world.comfy_of(prompt), world.now
     if prompt.place != "running" or prompt.started_at is None or prompt.last_sign_at is None:
         return False
-    ran_s = now - prompt.started_at
+    ran_s = now - prompt.started_at - prompt.unwatched_s
     silent_s = now - max(prompt.last_sign_at, comfy.watched_since)
     if comfy.pack:
         quiet = ran_s > STALL.base_s and silent_s > STALL.quiet_s
@@ -137,4 +137,3 @@ def _is_proven(world: World, row: Row, prompt: Prompt) -> bool:
     """It succeeded with whole files, and that can still be known."""
     tells = prompt.place == "history" or _is_told_elsewhere(world, row, prompt)
     return prompt.succeeded and prompt.is_whole and tells and not prompt.is_disputed
-

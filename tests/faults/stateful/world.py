@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from reconciler.errors import DatabaseError, LeaseLost
@@ -50,8 +49,14 @@ class Row:
     unsure: bool = False
     #: Statuses that the application wrote, for the chain of events.
     written: list[str] = field(default_factory=list)
+    #: Every status that it ever had.
+    history: set[str] = field(default_factory=lambda: {"queued"})
     #: Every verdict that was justified since the present step began.
     justified: set[Says] = field(default_factory=set)
+
+    def note(self, says: Says) -> None:
+        self.says = says
+        self.history.add(says[0])
 
 
 class World:
@@ -70,7 +75,9 @@ class World:
         self.rows: dict[str, Row] = {}
         self.agents: list[Agent | None] = [None, None]
         self.failures: list[BaseException] = []
+        #: Called whenever something may have changed, and after each whole pass.
         self.on_moment: Callable[[], None] = lambda: None
+        self.on_pass: Callable[[], None] = lambda: None
         self._numbers = itertools.count(1)
         #: What happens within the next passes: after how many more instants, and what.
         self._armed: list[tuple[int, Callable[[], None]]] = []
@@ -107,7 +114,7 @@ class World:
         with suppress(DatabaseError):
             if self.agents[number] is None:
                 self.agents[number] = Agent(
-                    self.database.url, self.comfys, self.time, self.instant
+                    self.database.stores[number], self.comfys, self.time, self.instant
                 )
         return self.agents[number]
 
@@ -145,6 +152,8 @@ class World:
         finally:
             self._depth -= 1
             self.on_moment()
+        if not self._depth:
+            self.on_pass()
 
     def _run_pass(self, agent: Agent, look_at: list[str] | None, *, search: bool) -> None:
         broke, self.wire.broke = self.wire.broke, False
@@ -230,6 +239,10 @@ class World:
 
     def write(self, row: Row, status: str | None = None, **columns: Any) -> bool:
         """The application updates its row; False where it is gone."""
+        for found in self.database.sql(
+            "select status, error from production_jobs where id = %s", int(row.id)
+        ):
+            row.history.add(found["status"])
         values = columns | ({} if status is None else {"status": status})
         assignments = ", ".join(f"{name} = %s" for name in values)
         written = self.database.sql(
@@ -241,12 +254,16 @@ class World:
         if not written:
             return False
         row.justified.clear()
-        row.says, row.path = says_of(written[0]), written[0]["output_path"]
+        row.note(says_of(written[0]))
+        row.path = written[0]["output_path"]
         row.written.append(row.says[0])
         return True
 
     def delete(self, row: Row) -> None:
-        self.database.sql("delete from production_jobs where id = %s", int(row.id))
+        for found in self.database.sql(
+            "delete from production_jobs where id = %s returning status", int(row.id)
+        ):
+            row.history.add(found["status"])
         row.deleted = True
 
 
@@ -258,6 +275,3 @@ def says_of(row: dict[str, Any]) -> Says:
 
 def _memory() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-__all__ = ["FINAL", "Killed", "Row", "Says", "World", "pytest", "says_of"]

@@ -1,0 +1,160 @@
+"""The bugs: each a change of a few words in one file of a copy of the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug. `old` stands exactly once in the file; where it does not any more the bug cannot be
+    planted, and that is a failure, too: find the place where its like would be made today."""
+
+    name: str
+    #: Below reconciler/.
+    file: str
+    old: str
+    new: str
+    #: Who has to notice: the histories, or the model of the leases.
+    by: str = "histories"
+
+
+MUTANTS = (
+    Mutant(
+        "the row's status is not compared when it is written",
+        "store/sql/rows.sql",
+        " and j.{status} = w.from_word",
+        "",
+    ),
+    Mutant(
+        "the row's prompt id is not compared when it is written",
+        "store/sql/rows.sql",
+        """
+      and nullif({prompt_id}::text, '') is not distinct from w.row_prompt_id
+    for no key update""",
+        """
+    for no key update""",
+    ),
+    Mutant(
+        "what is known of a row and its event are written though the row was not",
+        "store/jobs.py",
+        "done = ours - {w.record.job.id for w in touching} | touched",
+        "done = ours",
+    ),
+    Mutant(
+        "history is read before the queue",
+        "reconcile/gather.py",
+        "        list(self.pool.map(self._look, wanted))\n",
+        """        self._early = {}
+        for server in wanted:
+            for prompt_id in self._places:
+                try:
+                    self._early[server.name, prompt_id] = server.client.ending(prompt_id)
+                except ServerError:
+                    pass
+        list(self.pool.map(self._look, wanted))
+        ask = type(self)._ending
+        def early(server, prompt):
+            key = (server.name, prompt.prompt_id)
+            if key in self._early:
+                return self._early[key] or Place.ABSENT
+            return ask(self, server, prompt)
+        self._ending = early
+""",
+    ),
+    Mutant(
+        "no change is kept from an agent that lost its lease",
+        "store/leases.py",
+        "        if lost := sorted({lease.server for lease in leases} - ours):\n",
+        "        if lost := []:\n",
+    ),
+    Mutant(
+        "belief in a lease lasts until its very end",
+        "core/lease.py",
+        "return asked_at_s + self._terms.lease_s - self._terms.margin_s",
+        "return asked_at_s + self._terms.lease_s",
+        by="model of leases",
+    ),
+    Mutant(
+        "an outage of the server counts against a prompt's budget",
+        "core/stall.py",
+        "return now - prompt.running_since - prompt.unwatched_s",
+        "return now - prompt.running_since",
+    ),
+    Mutant(
+        "silence counts though nobody could hear it broken",
+        "reconcile/gather.py",
+        "return max([min(since), *(gap for gap in gaps if gap is not None)])",
+        "return 0.0",
+    ),
+    Mutant(
+        "one look that misses a prompt is enough",
+        "core/case.py",
+        "prompt.missing_looks >= self.policy.lost_confirmations",
+        "prompt.missing_looks >= 1",
+    ),
+    Mutant(
+        "a question that failed is an answer that does not show the prompt",
+        "reconcile/gather.py",
+        """            self._note_silence(server, error)
+        return Place.UNKNOWN""",
+        """            self._note_silence(server, error)
+        return Place.ABSENT""",
+    ),
+    Mutant(
+        "files count as missing while their storage is away",
+        "reconcile/servers.py",
+        "healthy = self._is_accepted(marker, known_outputs)",
+        "healthy = True",
+    ),
+    Mutant(
+        "an earlier attempt's prompts count for the present one",
+        "store/records.py",
+        "return [prompt for prompt in self.prompts if prompt.attempt == self.job.attempt]",
+        "return list(self.prompts)",
+    ),
+    Mutant(
+        "the second look is left out",
+        "reconcile/passes.py",
+        "if decision.needs_second_look:",
+        "if False:",
+    ),
+    Mutant(
+        "what applications do to open rows is not followed",
+        "reconcile/passes.py",
+        "if record.known_open and record.job.status.is_final:",
+        "if False:",
+    ),
+    Mutant(
+        "since when a prompt is missing is not stored",
+        "store/sql/jobs.sql",
+        "missing_since = to_timestamp(w.missing_since), ending",
+        "missing_since = null, ending",
+    ),
+    Mutant(
+        "an ending is not stored",
+        "store/sql/jobs.sql",
+        "ending = coalesce(w.ending, p.ending)",
+        "ending = p.ending",
+    ),
+    Mutant(
+        "damage is confirmed by one inspection",
+        "reconcile/files.py",
+        "            unsound_since=None if inspection.sound else now,\n",
+        """            unsound_since=None if inspection.sound else now,
+            confirmed=not inspection.sound,
+""",
+    ),
+    Mutant(
+        "a cancelled job is open again when its prompt is heard",
+        "core/endings.py",
+        "if job.status in (Status.COMPLETED, Status.CANCELLED):",
+        "if job.status is Status.COMPLETED:",
+    ),
+    Mutant(
+        "a look counts as missing though other agents have not looked",
+        "reconcile/remit.py",
+        "if any((one.looked_at or 0.0) < last + CLOCKS_S for one in self._answering):",
+        "if False:",
+    ),
+)
