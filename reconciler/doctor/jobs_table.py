@@ -55,7 +55,7 @@ def check_jobs_table(
     try:
         table = find_table(connection, name, mapping)
     except TableError as error:
-        yield failed_by(_WHAT, error, "see docs/settings.md")
+        yield failed_by(_WHAT, error, "run `reconciler adopt`, which looks for what fits")
         return
     with connection.transaction() as cursor:
         values = {"table": table_name, "status": mapping.columns.status}
@@ -74,20 +74,18 @@ def judge_place(place: Mapping[str, Any], name: str, role: str) -> Finding:
         return failed(
             _WHAT,
             f"there is no table {name}, and no schema to make it in",
-            "create it, or name your table in database.jobs_table (schema.table)",
+            "create it, or let `reconciler adopt` find yours",
         )
     if not place["may_create"]:
         return failed(
             _WHAT,
             f"there is no table {name}, and user {role} may not create it",
-            f'GRANT CREATE ON SCHEMA "{schema}" TO "{role}"; or name your table in'
-            " database.jobs_table",
+            f'GRANT CREATE ON SCHEMA "{schema}" TO "{role}"; or let `reconciler adopt` find yours',
         )
     return warning(
         _WHAT,
         f"there is no table {name} yet",
-        "if your application has one, name it in database.jobs_table; else `reconciler run`"
-        " creates it",
+        "if your application has one, run `reconciler adopt`; else `reconciler run` creates it",
     )
 
 

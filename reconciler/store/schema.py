@@ -117,8 +117,8 @@ def _understood(
     table = JobsTable(name, columns, mapping)
     if not columns:
         raise TableError(
-            f"there is no table {table.shown}; `reconciler run` creates the default one, or name"
-            " yours in the setting database.jobs_table"
+            f"there is no table {table.shown}; `reconciler run` creates the default one, and"
+            " `reconciler adopt` finds yours"
         )
     require(table, relation_of(cursor, table))
     cursor.execute("select from pg_timezone_names where name = %s", (mapping.timezone,))

@@ -109,7 +109,7 @@ PLACE = {"found": False, "schema": "public", "may_create": True}
 def test_no_table_yet() -> None:
     finding = judge_place(PLACE, "production_jobs", "app")
     assert finding.level is Level.WARNING
-    assert "name it in database.jobs_table" in finding.advice
+    assert "run `reconciler adopt`" in finding.advice
 
 
 def test_no_table_and_no_right_to_make_it() -> None:
