@@ -83,7 +83,7 @@ def test_the_service_and_its_commands_work_through_it(
         config = write_config(tmp_path, pooled, gpu, database=urls)
         with running(config):
             wait_for(rows.exists, "the table is made")
-            good = rows.insert(comfyui_job_id=gpu.submit(render_graph(frames=6, seconds=1.0)))
+            good = rows.insert(comfyui_job_id=gpu.submit(render_graph(frames=6, seconds=0.5)))
             bad = rows.insert(comfyui_job_id=gpu.submit(render_graph(Outcome.ERROR)))
             rows.wait(good, "processing")
             watching = start("watch", good, "--config", config)

@@ -1,6 +1,7 @@
 """On every version of Postgres whose programs are here: the service, the commands and doctor.
 
-At least on Debian's and on the embedded one; see tests/postgres.py for how to name others.
+At least on Debian's, and on the embedded one, on which all other tests run; see tests/postgres.py
+for how to name others.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ def test_adopt_reads_the_catalog_of_each(database: str, tmp_path: Path) -> None:
     assert [note["text"] for note in found["notes"] if note["kind"] == "problem"] == []
 
 
-def test_rows_end_rightly_and_the_commands_tell_them(database: str, tmp_path: Path) -> None:
+def test_rows_end_rightly_and_the_commands_tell_them(
+    server: Postgres, database: str, tmp_path: Path
+) -> None:
+    if server.programs == server_programs.installation():
+        pytest.skip("the embedded one: test_service does the same and more")
     rows = Rows(database)
     with Simulator(tmp_path / "gpu") as gpu:
         config = write_config(tmp_path, database, gpu)
