@@ -18,6 +18,7 @@ def job(view: JobView, now: float) -> dict[str, Any]:
         "id": view.id,
         "type": view.job_type,
         "status": view.status,
+        "row_status": view.word,
         "failure": view.failure,
         "stage": view.stage,
         "progress": view.progress,

@@ -67,6 +67,8 @@ def _row(known: Known) -> Iterator[tuple[str, Text | str]]:
     yield "job", safe(job.id)
     yield "type", safe(job.job_type or "")
     yield "status", Text(words.verdict(job), style(job))
+    if job.word not in (None, job.status):
+        yield "row says", safe(job.word)
     yield "reason", safe(job.reason or "")
     if job.error and (job.reason or "") not in job.error:
         yield "error", safe(job.error)

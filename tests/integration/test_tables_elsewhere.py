@@ -65,7 +65,8 @@ def test_two_reconcilers_in_one_database(database: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("studio", "ending"), zip(STUDIO_TABLES, ("completed", "failed", "cancelled"), strict=True)
+    ("studio", "ending"),
+    list(zip(STUDIO_TABLES, ("completed", "failed", "cancelled"), strict=True)),
 )
 def test_in_another_database(
     database: str, elsewhere: str, tmp_path: Path, studio: StudioTable, ending: str
