@@ -23,8 +23,10 @@ from reconciler.errors import DatabaseError, LeaseLost
 from reconciler.inbox import EVERYTHING, Inbox
 from reconciler.reconcile.passes import PassReport
 from reconciler.reconcile.servers import WatchedServer
+from reconciler.retention.keeper import Quiet
 from reconciler.service.attending import address_of
 from reconciler.service.directories import Directories
+from reconciler.service.keeping import keeper_of
 from reconciler.service.topics import FileChanged, Inspected, LeasesChanged, LookAt, Scanned
 from reconciler.service.wiring import Parts, build, tenure_of
 from reconciler.settings import Settings
@@ -36,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 #: How often the rows are read for what applications did, in seconds: no server is asked for it.
 ROWS_S = 1.0
+#: The share of the time that this may take: with very many open jobs the rows are read less often.
+ROWS_SHARE = 0.1
 #: Files older than the oldest open job by more than this are nobody's we look for, in seconds: the
 #: clock of a file server may be an hour behind.
 SCAN_MARGIN_S = 7200.0
@@ -62,12 +66,17 @@ class Service:
         self._told_trust = True
         self._next_look_s = self._next_scan_s = 0.0
         self._oldest_open: float | None = None
+        #: The CPU time that the last pass took.
+        self._pass_s = 0.0
+        self._passing = Quiet()
+        self._keeper = keeper_of(settings, store, parts.attended, self._tenure, self._passing)
 
     def run(self) -> None:
         """Watches and reconciles until stopped. Database trouble is waited out, nothing is lost."""
         try:
             self._tenure.start()
             self._take_leases()
+            self._keeper.start()
             notify("READY=1")
             log.info("watching", servers=list(self._parts.servers))
             self._loop()
@@ -105,7 +114,9 @@ class Service:
 
     def _turn(self) -> None:
         """Waits for hints or the time, and does what they ask for."""
-        topics = self._inbox.take(self._wait_s(), self._settings.reconcile.batch_s)
+        # A pass that takes long is not begun anew for each hint: half of the time is enough.
+        merge_s = max(self._settings.reconcile.batch_s, self._pass_s)
+        topics = self._inbox.take(self._wait_s(), merge_s)
         if self._stopping.is_set():
             return
         everything = self._take_leases() or EVERYTHING in topics
@@ -188,10 +199,14 @@ class Service:
             unknown=UNKNOWN in {lease.server for lease in self._leases},
             now=began_at,
         )
+        self._parts.turns.alone = not gatherer.remit.others
         gatherer.answered.clear()
-        report = self._parts.reconciler.run_pass(
-            None if look_all else servers, search_history=everything
-        )
+        cpu_s = time.thread_time()  # what is waited for, a slow server, costs nobody anything
+        with self._passing:
+            report = self._parts.reconciler.run_pass(
+                None if look_all else servers, search_history=everything
+            )
+        self._pass_s = time.thread_time() - cpu_s
         self._tenure.note_looks(dict.fromkeys(gatherer.answered, began_at))
         self._note(report)
 
@@ -205,7 +220,7 @@ class Service:
     def _wait_s(self) -> float:
         """Seconds until something is due without a hint."""
         now_s = time.monotonic()
-        waits = [ROWS_S, *self._directories.due_s()]
+        waits = [max(ROWS_S, self._pass_s / ROWS_SHARE), *self._directories.due_s()]
         if self._told_trust and self._leases:
             waits += [self._next_look_s - now_s, self._next_scan_s - now_s]
         return max(0.0, min(waits))
@@ -230,6 +245,7 @@ class Service:
     def _close(self) -> None:
         """Leases go back last: until then what is under way may still be stored."""
         notify("STOPPING=1")
+        self._keeper.stop()
         for channel in self._sockets.values():
             channel.stop()
         self._directories.close()
