@@ -237,6 +237,30 @@ def test_a_view_is_adopted_if_it_is_named(desk: Desk) -> None:
     assert "it is a view of" in desk.told("Studio.open_jobs")
 
 
+VIEWS = {
+    "create view v as select j.*, o.note from jobs j join others o using (id)": "problem",
+    "create view v as select id, max(status) as status, max(prompt_id) as prompt_id from jobs group"
+    " by id": "problem",
+    "create view v as select * from jobs": "note",
+    "create view v as select j.*, o.note from jobs j join others o using (id);"
+    "create function write() returns trigger language plpgsql as 'begin return new; end';"
+    "create trigger t instead of update on v for each row execute function write()": "note",
+    "create materialized view v as select * from jobs": "problem",
+}
+
+
+@pytest.mark.parametrize("ddl", VIEWS)
+def test_views(desk: Desk, ddl: str) -> None:
+    run_sql(
+        desk.url,
+        "create table jobs (id serial primary key, status text, prompt_id text);"
+        f"create table others (id int, note text); {ddl}",
+    )
+    kinds = {note["kind"] for note in desk.proposal("v")["notes"] if " view" in note["text"]}
+    assert kinds == {VIEWS[ddl]}
+    assert desk.proposal()["table"] == "jobs"
+
+
 KEYS = {
     "serial": "id serial primary key",
     "bigint": "id bigint generated always as identity primary key",

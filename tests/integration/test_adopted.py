@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -147,6 +148,33 @@ def test_rows_end_in_their_own_words(
         assert failed[table.error].startswith("execution_error")
         assert completed[table.error] is None
     assert not {"updated_at"} & set(completed) or "updated_at" in table.filled
+
+
+def test_a_guest_of_the_database(database: str, gpu: Simulator, tmp_path: Path) -> None:
+    """Who may create nothing but in a schema of their own, and write only what is needed."""
+    name = urlsplit(database).path[1:]
+    run_sql(
+        database,
+        f"{WITH_TRIGGER.ddl} create role adopted_guest login password 'secret';"
+        " create schema sandbox authorization adopted_guest;"
+        " grant select, update (status, progress, output_path, error, completed_at, updated_at,"
+        " comfyui_job_id) on production_jobs to adopted_guest;"
+        f' revoke create on database "{name}" from public',
+    )
+    parts = urlsplit(database)
+    login = f"adopted_guest:secret@{parts.hostname}:{parts.port}"
+    try:
+        config = write_config(tmp_path, parts._replace(netloc=login).geturl(), gpu)
+        done = reconciler("adopt", "--yes", "--config", config)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "secret" not in done.stdout + done.stderr
+        application = Application(database, TABLES["with_trigger"], gpu)
+        with running(config):
+            application.ended(application.submit("good", Outcome.SUCCESS), "completed")
+        told = application.rows.sql("select count(*) from sandbox.events")
+        assert told[0]["count"] > 0
+    finally:
+        run_sql(database, "drop owned by adopted_guest; drop role adopted_guest")
 
 
 def test_frames_inside_json_are_expected(database: str, gpu: Simulator, tmp_path: Path) -> None:
