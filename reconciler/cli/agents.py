@@ -50,12 +50,17 @@ class Agents:
         return "reconciles" if self.held_by(agent) else "stands by"
 
     def unattended(self, names: Iterable[str]) -> list[str]:
-        """Words about each of these servers that nobody reconciles now."""
-        return [
-            f"nobody reconciles {safe(name)}: its jobs stay as they are until an agent does"
-            for name in names
-            if self.holder(name) is None
-        ]
+        """Words about each of these servers that an agent had, and none has now."""
+        idle = {one.server: one for one in self.leases if self.holder(one.server) is None}
+        return [self._unattended(idle[name]) for name in names if name in idle]
+
+    def _unattended(self, lease: LeaseRecord) -> str:
+        since = lease.renewed_at
+        ago = "" if since is None else f" since {duration(max(self.now - since, 0.0))}"
+        return (
+            f"Nobody has reconciled {safe(lease.server)}{ago}: its jobs stay as they are until an"
+            " agent does."
+        )
 
 
 def read(connection: Connection, now: float, takeover_s: float) -> Agents:

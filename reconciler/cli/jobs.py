@@ -72,9 +72,19 @@ def explain(
             store.jobs.story(view.id),
             store.views.prompts(view.id),
             servers_of(store, settings),
-            store.jobs.now(),
+            now := store.jobs.now(),
+            _unattended(store, settings, now),
         )
     terminal.say(story.story(told, settings))
+
+
+def _unattended(store: Store, settings: Settings, now: float) -> dict[str, str]:
+    """About the servers that no agent reconciles now, by their names."""
+    from reconciler.cli import agents
+
+    known = agents.read(store.connection, now, settings.agent.takeover_s)
+    names = [lease.server for lease in known.leases if known.holder(lease.server) is None]
+    return dict(zip(names, known.unattended(names), strict=True))
 
 
 def servers_of(store: Store, settings: Settings) -> list[ServerRecord]:

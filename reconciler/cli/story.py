@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -33,6 +33,8 @@ class Told:
     prompts: Sequence[PromptRecord]
     servers: Sequence[ServerRecord]
     now: float
+    #: About servers that no agent reconciles now, by their names.
+    unattended: Mapping[str, str] = field(default_factory=dict)
 
 
 def story(told: Told, settings: Settings) -> RenderableType:
@@ -129,5 +131,7 @@ def _troubles(told: Told, settings: Settings) -> list[str]:
     names = {prompt.server for prompt in told.prompts if prompt.server}
     asked = [server for server in told.servers if not names or server.name in names]
     silent = [words for server in asked if (words := server_trouble(server, told.now))]
+    names |= {told.job.server} if told.job.server else set()
+    unattended = [words for name, words in told.unattended.items() if name in names]
     idle = nobody_looks(told.servers, settings, told.now)
-    return silent + ([idle] if idle else [])
+    return silent + (unattended or ([idle] if idle else []))

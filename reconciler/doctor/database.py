@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from reconciler.doctor.agents import check_agents
 from reconciler.doctor.embedded import check_embedded
 from reconciler.doctor.finding import Finding, failed, failed_by, ok, warning
 from reconciler.doctor.jobs_table import check_jobs_table
@@ -45,6 +46,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield from check_pooler(connection, database.direct_dsn)
         if database.own_dsn is None:
             yield from check_schema(connection, server)
+            yield from check_agents(connection, settings)
         else:
             yield from _examine_own(settings, database.own_dsn)
         yield from check_jobs_table(connection, database.jobs_table, server["role"], settings.jobs)
@@ -65,6 +67,7 @@ def _examine_own(settings: Settings, url: str) -> Iterator[Finding]:
         server = yield from _examine(connection, "own database")
         if server is not None:
             yield from check_schema(connection, server)
+            yield from check_agents(connection, settings)
 
 
 def _examine(

@@ -30,7 +30,7 @@ from reconciler.reconcile.runs import doing_of, note_run, unwatched_s
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.reconcile.troubles import Troubles
 from reconciler.store import Store
-from reconciler.store.records import JobRecord, PromptRecord
+from reconciler.store.records import Event, JobRecord, PromptRecord
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +61,8 @@ class Gatherer:
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
     #: Prompts about which history says nothing usable: told once.
     _puzzling: set[str] = field(default_factory=set)
+    #: Jobs for a server that nobody reconciles: told once.
+    _nobodys: set[str] = field(default_factory=set)
     #: What `look` found of the output directory of each server.
     _storage: dict[str, bool] = field(default_factory=dict)
     #: When each server's output directory was found away last, by the database's clock.
@@ -113,7 +115,21 @@ class Gatherer:
         self._puzzling &= linked
         self.manifests.keep(linked)
         self.remit.forget(linked)
+        self._note_nobodys(by_id)
         self.linker.link(by_id, linked, looked=self._looked, search_history=search_history)
+
+    def _note_nobodys(self, by_id: dict[str, JobRecord]) -> None:
+        """Says in the story of a job that its row names a server that no agent has ever had."""
+        self._nobodys &= by_id.keys()
+        for record in by_id.values():
+            name = record.row_server
+            if name is None or record.job.id in self._nobodys or not self.remit.unknown:
+                continue
+            if name not in self.servers and not self.remit.is_others(name):
+                words = f"its row names server {name!r}, which nobody reconciles: nobody is asked"
+                self._nobodys.add(record.job.id)
+                with self.troubles.apart(record.job.id):
+                    self.store.jobs.note(record.job, Event("note", words))
 
     def shows(self, prompt_id: str | None) -> bool:
         """True where a server had this prompt in its queue when it was looked at last."""
