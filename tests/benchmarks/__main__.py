@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [verdicts|reactions] [--quick]`: measures and prints the tables."""
+"""`python -m tests.benchmarks [verdicts|reactions|files] [--quick]`: measures and prints."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ from rich.console import Console
 
 from reconciler.store import open_store
 from reconciler.store.embedded import ensure_running, stop
-from tests.benchmarks import contenders, loads, report, verdicts
+from tests.benchmarks import contenders, files, loads, report, verdicts
 from tests.benchmarks.measure import Place, measure
 
 
 def main() -> None:
-    """Measures reactions and load: ours one by one, then the poller; then the verdicts."""
+    """Measures reactions and load: ours one by one, then the poller; then the verdicts.
+
+    `files`, a directory with a million of them, is measured alone: it takes minutes and a GB.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parts = ("all", "verdicts", "reactions")
+    parts = ("all", "verdicts", "reactions", "files")
     parser.add_argument("part", nargs="?", choices=parts, default="all")
     parser.add_argument("--quick", action="store_true", help="fewer ends; under 90 s")
     parser.add_argument("--comfyui", default="0.33.0", help="which version is simulated")
@@ -37,10 +40,13 @@ def main() -> None:
     console = Console(width=max(100, Console().width))
     began_s = time.monotonic()
     console.print(_machine(given.comfyui))
-    if given.part != "verdicts":
+    if given.part in ("all", "reactions"):
         _reactions(console, plan, given.comfyui)
-    if given.part != "reactions":
+    if given.part in ("all", "verdicts"):
         verdicts.run(console, quick=given.quick)
+    if given.part == "files":
+        with _laboratory(given.comfyui) as laboratory:
+            files.run(console, laboratory.place, quick=given.quick)
     console.print(f"{time.monotonic() - began_s:.0f} s; {_load_average()}")
 
 
