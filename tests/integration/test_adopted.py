@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
-from reconciler.settings import load
 from reconciler.simulator.graphs import render_graph
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
@@ -40,6 +37,8 @@ class Strange:
     #: Columns of a completed row that have to be filled, and of a failed one.
     filled: tuple[str, ...] = ()
     error: str | None = None
+    #: A new row that promises a frame too many, where the table says frames in a place of its own.
+    longer: Mapping[str, Any] | None = None
     words: Mapping[str, str] = field(
         default_factory=lambda: {"completed": "completed", "failed": "failed"}
     )
@@ -76,6 +75,7 @@ TABLES = {
         filled=("resultPath", "finishedAt"),
         error="failureReason",
         words={"completed": "DONE", "failed": "ERROR"},
+        longer={"owner": "x", "params": '{"video": {"frames": 7}}'},
     ),
 }
 
@@ -92,10 +92,10 @@ class Application:
     def __init__(self, url: str, table: Strange, gpu: Simulator) -> None:
         self.rows, self.table, self.gpu = Rows(url), table, gpu
 
-    def submit(self, key: str, outcome: Outcome) -> str:
+    def submit(self, key: str, outcome: Outcome, new_row: Mapping[str, Any] | None = None) -> str:
         """A row and its prompt; returns the row's key."""
         table, graph = self.table, render_graph(outcome, frames=6, width=64, height=64)
-        new = dict(table.new_row)
+        new = dict(new_row or table.new_row)
         if any(c["name"] == "id" and c["type"] == "text" for c in self._columns()):
             new["id"] = key
         if table.prompt_id is not None:
@@ -141,13 +141,20 @@ def test_rows_end_in_their_own_words(
     with running(config):
         good = application.submit("good", Outcome.SUCCESS)
         bad = application.submit("bad", Outcome.ERROR)
+        short = table.longer and application.submit("short", Outcome.SUCCESS, table.longer)
         completed = application.ended(good, table.words["completed"])
         failed = application.ended(bad, table.words["failed"])
+        cut = short and application.ended(short, table.words["failed"])
     assert all(completed[column] is not None for column in table.filled), completed
     if table.error is not None:
         assert failed[table.error].startswith("execution_error")
         assert completed[table.error] is None
-    assert not {"updated_at"} & set(completed) or "updated_at" in table.filled
+    assert "updated_at" not in completed or "updated_at" in table.filled, "none was added"
+    if cut:
+        assert cut[str(table.error)].startswith("invalid_output: ")
+        assert len(cut[str(table.error)]) == 20  # as much as the column takes; the story has it all
+        told = application.rows.sql("select reason from reconciler.job_state")
+        assert any("6 of 7 frames" in (each["reason"] or "") for each in told), told
 
 
 def test_a_guest_of_the_database(database: str, gpu: Simulator, tmp_path: Path) -> None:
@@ -175,21 +182,3 @@ def test_a_guest_of_the_database(database: str, gpu: Simulator, tmp_path: Path) 
         assert told[0]["count"] > 0
     finally:
         run_sql(database, "drop owned by adopted_guest; drop role adopted_guest")
-
-
-def test_frames_inside_json_are_expected(database: str, gpu: Simulator, tmp_path: Path) -> None:
-    """What adopt found inside jsonb is what the video is held against."""
-    table = TABLES["mixed"]
-    run_sql(database, table.ddl)
-    config = write_config(tmp_path, database, gpu)
-    assert reconciler("adopt", "--yes", "--config", config).returncode == 0
-    assert yaml.safe_load(config.read_text())["jobs"]["timezone"] == "Etc/GMT-9"
-    assert load(config=config, environ={}).jobs.progress == "percent"
-    longer = {"owner": "x", "params": '{"video": {"frames": 7}}'}
-    application = Application(database, dataclasses.replace(table, new_row=longer), gpu)
-    with running(config):
-        row = application.ended(application.submit("short", Outcome.SUCCESS), "ERROR")
-    assert row["failureReason"].startswith("invalid_output: ")
-    assert len(row["failureReason"]) == 20  # as much as the column takes; the story has it all
-    told = application.rows.sql("select reason from reconciler.job_state where stage is null")
-    assert any("6 of 7 frames" in each["reason"] for each in told), told
