@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 
+from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
 from reconciler.simulator.truth import Ending, TruthEntry
 from tests.integration.running import Rows
@@ -14,7 +16,7 @@ FINAL = ("completed", "failed", "cancelled")
 _HALVES = """
     with told as (
         select distinct on (job_id) job_id, to_status, failure
-        from reconciler.events where kind in ('status', 'late_success') order by job_id, id desc
+        from reconciler.events where kind in ('status', 'late_success', 'application') order by job_id, id desc
     )
     select r.id::text as job, r.status, r.error, r.completed_at, r.output_path,
            s.known_status, s.failure, t.to_status, t.failure as told_failure
@@ -57,30 +59,60 @@ def truths(simulators: Iterable[Simulator]) -> dict[str, TruthEntry]:
     return {entry.prompt_id: entry for gpu in simulators for entry in gpu.truth()}
 
 
+#: What a row says of a success whose script did something to its file.
+_SPOILED = {
+    Outcome.DELETED: ("failed", "missing_output"),
+    Outcome.TRUNCATED: ("failed", "invalid_output"),
+    Outcome.NO_OUTPUT: ("failed", "no_output"),
+}
+_ENDINGS = {
+    Ending.SUCCESS: ("completed", ""),
+    Ending.ERROR: ("failed", "execution_error"),
+    Ending.INTERRUPTED: ("failed", "interrupted"),
+    Ending.LOST: ("failed", "lost"),
+    Ending.REMOVED: ("cancelled", ""),
+}
+
+
 def expected(entry: TruthEntry) -> tuple[str, str]:
-    """Status, and how its error begins, of a row whose prompt ended so and whose file is there."""
-    endings = {
-        Ending.SUCCESS: ("completed", ""),
-        Ending.ERROR: ("failed", "execution_error"),
-        Ending.INTERRUPTED: ("failed", "interrupted"),
-        Ending.LOST: ("failed", "lost"),
-        Ending.REMOVED: ("cancelled", ""),
-    }
-    return endings[entry.ending or Ending.LOST]
+    """Status, and how its error begins, of the row of a prompt that ended so."""
+    assert entry.ending is not None, entry
+    if entry.ending is Ending.SUCCESS and entry.outcome in _SPOILED:
+        return _SPOILED[entry.outcome]
+    if entry.ending is Ending.ERROR and entry.outcome is Outcome.OUT_OF_MEMORY:
+        return ("failed", "out_of_memory")
+    return _ENDINGS[entry.ending]
 
 
 def wrong_rows(
-    rows: Rows, truth: dict[str, TruthEntry], gone: frozenset[str] = frozenset()
+    rows: Rows,
+    truth: dict[str, TruthEntry],
+    *,
+    cancelled: Collection[str] = (),
+    crashed_at: Collection[float] = (),
 ) -> list[str]:
-    """Rows that do not tell what became of their prompts; the files of `gone` prompts are away."""
+    """Rows that do not tell what became of their prompts.
+
+    `cancelled` are those that the application took back itself, by prompt. Where ComfyUI died at
+    the end of a prompt (`crashed_at`), nobody may have been told of it, or its file may be whole.
+    """
     wrong = []
     for row in rows.sql("select * from production_jobs order by id"):
         entry = truth[row["comfyui_job_id"]]
-        status, error = expected(entry)
-        if entry.prompt_id in gone and status == "completed":
-            status, error = "failed", "missing_output"
-        path = entry.main_file if status == "completed" else None
-        said = (row["status"], (row["error"] or "").split(":")[0], row["output_path"])
-        if said != (status, error, path):
-            wrong.append(f"{row['id']}: {said}, and in truth {entry}")
+        said = (row["status"], (row["error"] or "").split(":")[0])
+        right = {("cancelled", "")} if entry.prompt_id in cancelled else _right(entry, crashed_at)
+        path_is_right = said[0] != "completed" or row["output_path"] == entry.main_file
+        if said not in right or not path_is_right:
+            wrong.append(f"{row['id']}: {said} {row['output_path']}, and in truth {entry}")
     return wrong
+
+
+def _right(entry: TruthEntry, crashed_at: Collection[float]) -> set[tuple[str, str]]:
+    right = {expected(entry)}
+    if entry.ending is Ending.LOST:  # before anybody had seen it
+        right.add(("failed", "never_submitted"))
+    if entry.ending is Ending.LOST and Path(entry.main_file or "/nowhere").exists():
+        right.add(_ENDINGS[Ending.SUCCESS])
+    if any(0.0 <= at - (entry.ended_at or 0.0) < 1.0 for at in crashed_at):
+        right.add(_ENDINGS[Ending.LOST])
+    return right

@@ -234,7 +234,7 @@ def _one_job(rows: Rows, gpu: Simulator) -> float:
     return time.monotonic() - began_s
 
 
-def picture(outcome: Outcome = Outcome.SUCCESS, seed: int = 0, **more: float) -> Graph:
+def picture(outcome: Outcome = Outcome.SUCCESS, seed: int = 0, **more: Any) -> Graph:
     """A prompt that costs next to nothing."""
     size: dict[str, Any] = {"frames": 1, "width": 64, "height": 64}
     return render_graph(outcome, saver=Saver.SAVE_IMAGE, seed=seed, **size, **more)
