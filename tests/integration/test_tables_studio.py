@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.studio_tables import STUDIO_TABLES, StudioTable
-from tests.integration.tables import Stage, play, stage
+from tests.integration.tables import Stage, play, stage, wipe
 
 
 @pytest.fixture(params=STUDIO_TABLES, ids=lambda table: table.name)
@@ -18,8 +18,9 @@ def studio(request: pytest.FixtureRequest) -> StudioTable:
 
 
 @pytest.fixture
-def bench(database: str, tmp_path: Path, studio: StudioTable) -> Iterator[Stage]:
-    with stage(database, tmp_path, studio.ddl, studio.mapping) as made:
+def bench(module_database: str, tmp_path: Path, studio: StudioTable) -> Iterator[Stage]:
+    wipe(module_database)
+    with stage(module_database, tmp_path, studio.ddl, studio.mapping) as made:
         yield made
 
 
