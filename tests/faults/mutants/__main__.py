@@ -63,7 +63,8 @@ def line_of(mutant: Mutant, outcome: Outcome) -> str:
     found = f"{outcome.histories} histories, {outcome.steps} steps" if outcome.histories else ""
     return (
         f"{word:10}  {mutant.name}\n"
-        f"            by the {mutant.by}: {found}{', ' if found else ''}{outcome.seconds:.1f} s\n"
+        f"            by the {mutant.by}: {outcome.by}: {found}{', ' if found else ''}"
+        f"{outcome.seconds:.1f} s\n"
         f"            {outcome.words[:160]}"
     )
 

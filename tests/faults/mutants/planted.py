@@ -104,7 +104,7 @@ MUTANTS = (
     Mutant(
         "files count as missing while their storage is away",
         "reconcile/servers.py",
-        "healthy = self._is_accepted(marker, known_outputs)",
+        "healthy = self._is_accepted(real, marker, known_outputs)",
         "healthy = True",
     ),
     Mutant(

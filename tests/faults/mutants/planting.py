@@ -30,8 +30,9 @@ class Outcome:
     """What became of one bug."""
 
     caught: bool
-    #: By what, in the words of the test that failed.
+    #: What the test that failed says, and which of the histories it was.
     words: str
+    by: str = ""
     histories: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -62,9 +63,9 @@ def look_for_it(mutant: Mutant, folder: Path, url: str) -> Outcome:
 
 
 def histories(folder: Path, url: str, number: int = HISTORIES) -> Outcome:
-    """The same histories each time, until one fails."""
-    command = [sys.executable, "-m", "tests.faults.stateful", "--url", url, "--json", "--fixed"]
-    command += ["--no-shrink", "--histories", str(number), "--steps", str(STEPS)]
+    """Those that are kept, then the same new ones each time, until one fails."""
+    command = [sys.executable, "-m", "tests.faults.stateful", "--url", url, "--json", "--kept"]
+    command += ["--fixed", "--no-shrink", "--histories", str(number), "--steps", str(STEPS)]
     ran = _run(command, folder)
     try:
         told = json.loads(ran.stdout.splitlines()[-1])

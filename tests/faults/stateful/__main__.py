@@ -7,7 +7,6 @@ into a file, and it is followed step by step, with what the tables and the world
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import os
 import time
@@ -20,7 +19,7 @@ from reconciler.store import embedded
 from tests.faults.stateful.database import Database
 from tests.faults.stateful.machine import History
 from tests.faults.stateful.running import run_histories
-from tests.faults.stateful.story import told
+from tests.faults.stateful.scripts import KEPT, follow, replay
 from tests.integration.conftest import execute
 
 
@@ -31,6 +30,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help="of one history, at most")
     parser.add_argument("--fixed", action="store_true", help="the same histories each time")
     parser.add_argument("--no-shrink", action="store_true", help="the first one that fails will do")
+    parser.add_argument("--kept", action="store_true", help="those of kept/ before the others")
     parser.add_argument("--replay", type=Path, metavar="FILE")
     parser.add_argument("--url", help="a Postgres superuser's; without one a server is started")
     parser.add_argument("--json", action="store_true", help="a line for programs at the end")
@@ -51,8 +51,11 @@ def _run(database: Database, arguments: argparse.Namespace) -> int:
     History.database = database
     if arguments.replay is not None:
         return replay(arguments.replay.read_text(encoding="utf-8"))
-    began, wrong = time.monotonic(), ""
+    began, wrong, by = time.monotonic(), "", ""
     try:
+        for by in KEPT if arguments.kept else ():
+            follow(by)
+        by = "a new history"
         run_histories(
             database,
             arguments.histories,
@@ -62,32 +65,19 @@ def _run(database: Database, arguments: argparse.Namespace) -> int:
         )
     except Exception as error:
         wrong = f"{type(error).__name__}: {error}"
-        print("\n".join([wrong, *getattr(error, "__notes__", [])]))
+        print("\n".join([f"{by}: {wrong}", *getattr(error, "__notes__", [])]))
     seconds, counts = time.monotonic() - began, History.counts
     print(f"{counts['steps']} steps, {counts['steps'] / seconds:.0f} a second")
     print(", ".join(f"{name} {number}" for name, number in counts.most_common()))
     if arguments.json:
-        found = {"wrong": wrong, "histories": counts["histories"], "steps": counts["steps"]}
+        found = {
+            "wrong": wrong,
+            "by": by,
+            "histories": counts["histories"],
+            "steps": counts["steps"],
+        }
         print(json.dumps(found | {"seconds": seconds, "package": reconciler.__file__}))
     return 1 if wrong else 0
-
-
-def replay(script: str) -> int:
-    """Follows a history, and tells what there was at its end."""
-    names: dict[str, object] = {"History": History}
-    for statement in ast.parse(script).body:
-        text = ast.unparse(statement)
-        print(text)
-        try:
-            exec(compile(text, "<history>", "exec"), names)
-        except Exception as error:
-            state = names.get("state")
-            print(told(state.world) if isinstance(state, History) else "")
-            print(f"{type(error).__name__}: {error}")
-            if not isinstance(error, AssertionError):
-                raise
-            return 1
-    return 0
 
 
 def _data_dir() -> Path:

@@ -90,8 +90,16 @@ class History(RuleBasedStateMachine):
     # Jobs
 
     @initialize(jobs=st.lists(st.tuples(SERVERS, st.sampled_from(HOWS)), min_size=1, max_size=3),
-                running=st.booleans())  # fmt: skip
-    def begin(self, jobs: list[tuple[str, str]], running: bool) -> None:
+                running=st.booleans(), shared=st.booleans())  # fmt: skip
+    def begin(
+        self, jobs: list[tuple[str, str]], running: bool = False, shared: bool = False
+    ) -> None:
+        """`shared`: the second reconciler has one of the servers, and the first one the other."""
+        if shared:
+            self.world.stop(0, release=True)
+            self.world.serves[1] = ["plain"]
+            for agent in (1, 0):
+                self._pass(agent, None)
         for server, how in jobs:
             self._submit(server, how)
         for comfy in self.comfys:

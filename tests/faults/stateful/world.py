@@ -74,6 +74,8 @@ class World:
         }
         self.rows: dict[str, Row] = {}
         self.agents: list[Agent | None] = [None, None]
+        #: The servers of each one's settings.
+        self.serves = [list(self.comfys), list(self.comfys)]
         self.failures: list[BaseException] = []
         #: Called whenever something may have changed, and after each whole pass.
         self.on_moment: Callable[[], None] = lambda: None
@@ -113,9 +115,9 @@ class World:
         """A reconciler, started where it is not up; None where the database let it not."""
         with suppress(DatabaseError):
             if self.agents[number] is None:
-                self.agents[number] = Agent(
-                    self.database.stores[number], self.comfys, self.time, self.instant
-                )
+                comfys = {name: self.comfys[name] for name in self.serves[number]}
+                store = self.database.stores[number]
+                self.agents[number] = Agent(store, comfys, self.time, self.instant)
         return self.agents[number]
 
     def knows_storage(self, server: str) -> bool:

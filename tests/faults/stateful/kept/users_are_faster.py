@@ -1,0 +1,9 @@
+# A user cancels, deletes, or names another prompt, at each instant of the pass that gives the verdict.
+state = History()
+for does in ("cancel", "name another", "delete"):
+    for after in range(4, 16):
+        state.submit(server="plain", how="row names it")
+        state.end(which=0, outcome="error")
+        state.user_meanwhile(agent=0, after=after, which=0, does=does)
+        state.holds()
+state.teardown()
