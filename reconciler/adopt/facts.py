@@ -146,8 +146,6 @@ class Table:
     has_primary_key: bool = False
     triggers: tuple[Trigger, ...] = ()
     constraints: tuple[Constraint, ...] = ()
-    #: First columns of indexes.
-    indexed: tuple[str, ...] = ()
     #: As the planner estimates it; None = not known.
     rows: int | None = None
     #: True where its plain name finds it through the search path.

@@ -71,8 +71,6 @@ class Question:
 
     word: str
     rows: int
-    #: The statuses that would gain by it: those that have no word yet, first.
-    lacking: tuple[Status, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def read_tables(
     )
     oids = {"oids": [row["oid"] for row in found]}
     columns = _by_table(look.rows(query("adopt_columns"), oids))
-    indexes = _by_table(look.rows(query("adopt_indexes"), oids))
+    keys = _by_table(look.rows(query("adopt_keys"), oids))
     triggers = _by_table(look.rows(query("adopt_triggers"), oids))
     constraints = _by_table(look.rows(query("adopt_constraints"), oids))
     sources = _by_table(look.rows(query("adopt_sources"), oids))
@@ -87,7 +87,7 @@ def read_tables(
         _table(
             row,
             columns=columns[row["oid"]],
-            indexes=indexes[row["oid"]],
+            keys=keys[row["oid"]],
             triggers=triggers[row["oid"]],
             constraints=constraints[row["oid"]],
             sources=sources[row["oid"]],
@@ -113,7 +113,7 @@ def _table(
     row: Mapping[str, Any],
     *,
     columns: Rows,
-    indexes: Rows,
+    keys: Rows,
     triggers: Rows,
     constraints: Rows,
     sources: Rows,
@@ -123,10 +123,9 @@ def _table(
         name=row["name"],
         kind=_KINDS[row["kind"]],
         columns=tuple(_column(column) for column in columns),
-        keys=tuple(tuple(index["columns"]) for index in indexes if index["is_key"]),
-        has_primary_key=any(index["is_primary"] for index in indexes),
+        keys=tuple(tuple(key["columns"]) for key in keys),
+        has_primary_key=any(key["is_primary"] for key in keys),
         triggers=tuple(Trigger(each["name"], each["function"]) for each in triggers),
-        indexed=tuple(index["columns"][0] for index in indexes if index["columns"]),
         rows=row["rows"],
         visible=row["visible"],
         owned=row["owned"],

@@ -129,6 +129,7 @@ def _without_prompt_id(table: Table, choices: Sequence[Choice]) -> list[Note]:
         if names.rank(c.name, names.PROMPT_ID_MAYBE) is not None and table.sample.of(c.name).uuids
     ]
     told = f" If {', '.join(maybe)} is it, set jobs.columns.prompt_id." if maybe else ""
+    told += "" if table.owned else " Its owner has to add one:"
     text = (
         "it has no column for the prompt's id. A job is found by its tag alone: install the node"
         " pack, or send the row's id as extra_data.job_id with each prompt. Surer is a column that"

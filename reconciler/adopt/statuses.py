@@ -85,7 +85,7 @@ def recognise_statuses(column: Column, seen: Mapping[str, int], given: Given) ->
     if facts.unknown and any(_is_a_guess(found.get(status)) for status in _TELLING):
         found = {status: choice for status, choice in found.items() if not _is_a_guess(choice)}
     lacking = [status for status in _NEEDED if status not in found]
-    questions = tuple(Question(w, seen.get(w, 0), tuple(lacking)) for w in facts.unknown)
+    questions = tuple(Question(w, seen.get(w, 0)) for w in facts.unknown)
     notes = [*_unknown(facts), *_lacking(facts, lacking)]
     return Words(tuple(found.values()), tuple(notes), questions)
 

@@ -77,14 +77,15 @@ left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where a.attrelid = any(%(oids)s::oid[]) and a.attnum > 0 and not a.attisdropped
 order by a.attrelid, a.attnum
 
--- name: adopt_indexes
--- The primary key first. Only what is unique without conditions is a key.
+-- name: adopt_keys
+-- The primary key first, then whatever else is unique without conditions.
 select i.indrelid::bigint as oid, i.indisprimary as is_primary,
-       i.indisunique and i.indpred is null and i.indexprs is null and i.indisvalid as is_key,
        array(select a.attname::text from unnest(i.indkey::int2[]) with ordinality k(number, place)
              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
              where k.place <= i.indnkeyatts order by k.place) as columns
-from pg_index i where i.indrelid = any(%(oids)s::oid[]) and i.indislive
+from pg_index i
+where i.indrelid = any(%(oids)s::oid[]) and i.indisunique and i.indisvalid
+  and i.indpred is null and i.indexprs is null
 order by i.indrelid, i.indisprimary desc, i.indexrelid
 
 -- name: adopt_triggers
