@@ -1,4 +1,7 @@
-# A damaged file is inspected again before it is called so; one that is cached is another's.
+"""A damaged file is inspected again before it is called so; one that is cached is another's."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 state.begin(jobs=[("plain", "row names it"), ("pack", "tag")], running=True)
 state.end(which=0, outcome="damaged")

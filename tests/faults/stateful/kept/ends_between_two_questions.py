@@ -1,4 +1,7 @@
-# A prompt leaves the queue and enters the history at each instant of a pass.
+"""A prompt leaves the queue and enters the history at each instant of a pass."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 for after in range(14):
     state.submit(server="plain", how="row names it")

@@ -1,4 +1,7 @@
-# A reconciler is frozen at each instant of a pass, and wakes when the other one has its leases.
+"""A reconciler is frozen at each instant of a pass, and wakes when the other one has its leases."""
+
+from tests.faults.stateful.machine import History
+
 for after in range(3, 16):
     state = History()
     state.submit(server="pack", how="row names it")

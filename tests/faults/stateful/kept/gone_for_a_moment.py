@@ -1,4 +1,7 @@
-# Servers lose everything; nothing is lost before its time, and everything in its time.
+"""Servers lose everything; nothing is lost before its time, and everything in its time."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 state.begin(jobs=[("plain", "row names it"), ("plain", "tag"), ("pack", "tag")], running=True)
 state.looks(agent=0, times=2, every_s=1)

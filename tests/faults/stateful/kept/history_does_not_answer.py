@@ -1,4 +1,7 @@
-# The queue is told and the history is not: what left the queue may be there.
+"""The queue is told and the history is not: what left the queue may be there."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 state.begin(jobs=[("plain", "row names it"), ("pack", "row names it")], running=True)
 state.looks(agent=0, times=2, every_s=1)

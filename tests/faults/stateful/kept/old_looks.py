@@ -1,4 +1,7 @@
-# Passes for files and progress alone: what was seen of a server long ago gives no verdict.
+"""Passes for files and progress alone: what was seen of a server long ago gives no verdict."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 state.begin(jobs=[("pack", "row names it"), ("plain", "row names it")], running=True)
 state.looks(agent=0, times=4, every_s=61)

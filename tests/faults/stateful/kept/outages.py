@@ -1,4 +1,7 @@
-# Servers are away for longer than a prompt may be silent or run, and it is still there after that.
+"""Servers are away for longer than a prompt may be silent or run, and then it is still there."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 state.begin(jobs=[("pack", "row names it"), ("plain", "tag")], running=True)
 state.looks(agent=0, times=2, every_s=1)

@@ -1,4 +1,7 @@
-# Rows are opened again, with the prompt that they had and with others; what was then is past.
+"""Rows are opened again, with the prompt that they had and with others; what was then is past."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 for outcome in ("error", "sound", "damaged", "nothing"):
     state.submit(server="plain", how="row names it")

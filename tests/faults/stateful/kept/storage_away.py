@@ -1,4 +1,7 @@
-# The directory is unmounted when the prompts have succeeded: an empty one proves nothing.
+"""The directory is unmounted when the prompts have succeeded: an empty one proves nothing."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 state.begin(jobs=[("plain", "row names it"), ("pack", "tag")], running=True)
 state.looks(agent=0, times=2, every_s=1)

@@ -1,5 +1,9 @@
-# One reconciler has some of the servers and the other one the rest: the one of a job of no known
-# server does not call it missing before both have looked.
+"""One reconciler has some of the servers and the other one the rest: the one of a job of no known
+server does not call it missing before both have looked.
+"""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 state.begin(jobs=[], shared=True)
 for _ in range(3):

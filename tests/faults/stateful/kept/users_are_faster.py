@@ -1,4 +1,7 @@
-# A user cancels, deletes, or names another prompt, at each instant of the pass that gives the verdict.
+"""A user cancels, deletes, or names another prompt, at each instant of the last pass."""
+
+from tests.faults.stateful.machine import History
+
 state = History()
 for does in ("cancel", "name another", "delete"):
     for after in range(4, 16):
