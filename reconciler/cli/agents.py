@@ -84,7 +84,7 @@ def who_reconciles(connection: Connection, servers: Sequence[str]) -> Iterator[s
         heard = duration(known.now - agent.heartbeat_at)
         yield (
             f"{safe(server)} is reconciled by {safe(agent.name)} on {safe(agent.host)}"
-            f" (pid {agent.pid}), heard {heard} ago: it is left to it."
+            f" (pid {agent.pid}), heard {heard} ago."
         )
 
 
