@@ -37,7 +37,7 @@ def recognise(
         choices.append(key)
     status, words = _status(table, given)
     if status is None:
-        text = "it has no status column: none of type text or enum is called status or state"
+        text = "it has no status column: no text or enum that can be updated is called so"
         notes.append(Note(NoteKind.PROBLEM, text))
     else:
         choices.append(status)
@@ -63,12 +63,9 @@ def recognise(
 
 
 def status_columns(table: Table) -> list[Column]:
-    """Columns that may be the status, by name and type."""
-    return [
-        c
-        for c in table.columns
-        if names.rank(c.name, names.STATUS) is not None and c.family in STATUS_FAMILIES
-    ]
+    """Columns that may be the status: called so, of a type that can, and not computed."""
+    called = [c for c in table.columns if names.rank(c.name, names.STATUS) is not None]
+    return [c for c in called if c.family in STATUS_FAMILIES and c.updatable]
 
 
 def _status(table: Table, given: Given) -> tuple[Choice | None, Words]:

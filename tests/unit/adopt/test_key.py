@@ -105,5 +105,6 @@ def test_partitions_need_the_time_in_their_key() -> None:
 
 
 def test_a_table_without_a_status() -> None:
-    found = propose(table(column("status", "boolean")))
-    assert "it has no status column" in found.problems[0].text
+    for wrong in (column("status", "boolean"), column("status", updatable=False)):
+        found = propose(table(wrong))
+        assert "it has no status column" in found.problems[0].text
