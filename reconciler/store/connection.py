@@ -16,8 +16,13 @@ from reconciler.store.queries import OWN_SCHEMA
 
 __all__ = ["Connection", "Cursor", "explain", "settings_of_a_transaction"]
 
+#: Somebody's lock is waited for so much shorter than a statement may take: it is mostly on one row,
+#: or on what a trigger asks for one row, and the others are not to wait along.
+LOCK_SHARE = 0.1
+
 #: What Postgres says of a statement's content; the connection and other statements are well.
 _OF_ONE_STATEMENT = (
+    psycopg2.errors.LockNotAvailable,
     psycopg2.IntegrityError,
     psycopg2.DataError,
     psycopg2.InternalError,
@@ -40,6 +45,7 @@ def explain(error: psycopg2.Error, url: str) -> str:
         "permission denied": "grant the right that is named, see `reconciler doctor`",
         "unsupported startup parameter": "PgBouncer takes no `options`: leave them out of the URL,"
         " and set them with ALTER ROLE ... SET",
+        "lock timeout": "who holds the lock? see pg_locks and pg_stat_activity",
         "no answer within": "is Postgres frozen, or the network to it broken?",
         "timeout": "is Postgres overloaded or a lock held? see pg_stat_activity",
         "read-only transaction": "name the primary in database.url; or see"
@@ -61,6 +67,7 @@ def settings_of_a_transaction(*, statement_timeout_s: float, idle_timeout_s: flo
     return (
         "set transaction isolation level read committed;"
         f" set local statement_timeout = {round(statement_timeout_s * 1000)};"
+        f" set local lock_timeout = {max(1, round(statement_timeout_s * LOCK_SHARE * 1000))};"
         f" set local idle_in_transaction_session_timeout = {round(idle_timeout_s * 1000)};"
         " set local timezone = 'UTC'"
     )
@@ -154,11 +161,12 @@ class Connection:
                     cursor.execute("commit")
             except psycopg2.Error as error:
                 self._undo()
+                words = explain(error, self.url)
+                if isinstance(error, _OF_ONE_STATEMENT) and not isinstance(error, _OF_ALL):
+                    raise StatementRefused(words) from error
                 if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
                     self.close()
-                refused = isinstance(error, _OF_ONE_STATEMENT) and not isinstance(error, _OF_ALL)
-                kind = StatementRefused if refused else DatabaseError
-                raise kind(explain(error, self.url)) from error
+                raise DatabaseError(words) from error
             except BaseException:
                 self._undo()
                 raise

@@ -25,6 +25,8 @@ from reconciler.store.table import JobsTable, identifier
 _MIGRATIONS = Path(__file__).with_name("migrations")
 #: One migration at a time, whoever starts first: a number of our own for pg_advisory_xact_lock.
 _MIGRATION_LOCK = 0x7265636F6E63696C
+#: Another one's migration may take longer than a lock is waited for elsewhere.
+_WAIT_FOR_LOCKS = "set local lock_timeout = 0"
 #: What a migration calls our schema: in front of a table, or as what is created.
 _OWN_SCHEMA = re.compile(r"(?<![\w\"'.])reconciler(?=\.)|(?<=create schema )reconciler\b")
 
@@ -43,7 +45,7 @@ def prepare(
     migrate(databases.own)
     name = table_parts(jobs_table)
     with databases.rows.transaction() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        cursor.execute(f"{_WAIT_FOR_LOCKS}; select pg_advisory_xact_lock({_MIGRATION_LOCK})")
         columns = columns_of(cursor, quoted(cursor, name))
         if not columns and mapping == JobsSettings():
             cursor.execute(query("create_jobs_table", jobs=identifier(*name)), {})
@@ -90,7 +92,7 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with engine.begin() as raw:
-            raw.exec_driver_sql(connection.settings)
+            raw.exec_driver_sql(f"{connection.settings}; {_WAIT_FOR_LOCKS}")
             raw.exec_driver_sql(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})")
             # `if not exists` asks for the right to create also where there is nothing to create.
             found = "select to_regnamespace(quote_ident(%s))"

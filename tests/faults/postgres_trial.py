@@ -64,13 +64,15 @@ class World:
     service: Running
     config: Path
 
-    def job(self, outcome: Outcome = Outcome.SUCCESS, seconds: float = 0.1) -> Job:
+    def job(
+        self, outcome: Outcome = Outcome.SUCCESS, seconds: float = 0.1, **columns: object
+    ) -> Job:
         """A prompt and its row, as an application makes them."""
         seed = len(self.gpu.truth())
         graph = render_graph(outcome, frames=4, width=32, height=32, seconds=seconds, seed=seed)
         prompt_id = self.gpu.submit(graph)
         ending = "completed" if outcome is Outcome.SUCCESS else "failed"
-        return Job(self.rows.insert(comfyui_job_id=prompt_id), prompt_id, ending)
+        return Job(self.rows.insert(comfyui_job_id=prompt_id, **columns), prompt_id, ending)
 
     def say(self, *jobs: Job) -> str:
         """What the rows say, which cannot always be read."""

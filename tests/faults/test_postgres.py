@@ -219,6 +219,35 @@ def test_the_commit_of_the_verdict(stage: World, moment: Moment, figure: Figure)
     stage.judge(job)
 
 
+_TRIGGER = """
+    create table projects (id int primary key); insert into projects values (1);
+    create function touch_project() returns trigger language plpgsql as $$ begin
+        if new.metadata ? 'project' then perform from projects for update; end if;
+        return new;
+    end $$;
+    create trigger touch before update on production_jobs for each row
+        execute function touch_project()
+"""
+
+
+def test_a_lock_that_a_trigger_waits_for_holds_up_no_other_row(
+    stage: World, figure: Figure
+) -> None:
+    execute(stage.rows.url, _TRIGGER)
+    try:
+        with closing(psycopg2.connect(stage.rows.url)) as other, other.cursor() as cursor:
+            cursor.execute("select from projects for update")
+            held, free = stage.job(metadata='{"project": 1}'), stage.job()
+            stage.rows.wait(free.id, free.ending)
+            said, over_s = stage.say(held, free), time.monotonic()
+        stage.rows.wait(held.id, held.ending)
+        figure(f"the rows while it is held: {said}; right {time.monotonic() - over_s:.1f} s after")
+        stage.judge(held)
+        stage.judge(free)
+    finally:
+        execute(stage.rows.url, "drop table projects; drop function touch_project cascade")
+
+
 @contextmanager
 def slow(stage: World, seconds: float) -> Iterator[None]:
     """Each answer of Postgres comes so much later."""
