@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.terminal import safe
-from reconciler.cli.words import duration, iso
+from reconciler.cli.words import duration, iso, short
 from reconciler.core.lease import UNKNOWN
 from reconciler.store.agents import AgentRecord, AgentStore
 from reconciler.store.leases import LeaseRecord, all_leases
@@ -44,7 +44,7 @@ class Agents:
     def state(self, agent: AgentRecord) -> str:
         """What it does, in a few words."""
         if not self.is_alive(agent):
-            return f"not heard for {duration(self.now - agent.heartbeat_at)}"
+            return "gone"
         if agent.waiting is not None:
             return "waits"
         return "reconciles" if self.held_by(agent) else "stands by"
@@ -56,7 +56,7 @@ class Agents:
 
     def _unattended(self, lease: LeaseRecord) -> str:
         since = lease.renewed_at
-        ago = "" if since is None else f" since {duration(max(self.now - since, 0.0))}"
+        ago = "" if since is None else f" for {duration(max(self.now - since, 0.0))}"
         return (
             f"Nobody has reconciled {safe(lease.server)}{ago}: its jobs stay as they are until an"
             " agent does."
@@ -105,7 +105,7 @@ def table(known: Agents) -> RenderableType:
             str(agent.pid),
             safe(agent.version, 12),
             safe(agent.revision, 8),
-            Text(f"{duration(max(known.now - agent.heartbeat_at, 0.0))} ago", style),
+            Text(f"{short(known.now - agent.heartbeat_at)} ago", style),
             _servers(known, agent),
         )
     waiting = [

@@ -71,7 +71,12 @@ _LATER = "3 database unreachable or settings wrong"
 _JOB = "2 no such job"
 
 _add(app, run.run, "Run the service.", f"0 stopped when told to, {_LATER}")
-_add(app, once.once, "Look once, set right what is wrong.", f"0 looked, {_JOB}, {_LATER}")
+_add(
+    app,
+    once.once,
+    "Look once, set right what is wrong.",
+    f"0 looked, 1 others reconcile all the servers, {_JOB}, {_LATER}",
+)
 _add(app, jobs.status, "Show the jobs, or one of them.", f"0 shown, {_JOB}, {_LATER}")
 _add(app, jobs.explain, "Tell the story of a job.", f"0 told, {_JOB}, {_LATER}")
 _add(

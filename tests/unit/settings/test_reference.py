@@ -111,6 +111,12 @@ def test_example_with_several_servers() -> None:
     assert all((s.output_dir is not None) != s.fetch_outputs for s in settings.servers)
 
 
+def test_example_of_an_agent_among_others() -> None:
+    settings = load(config=ROOT / "config/examples/several-hosts.yaml", environ={})
+    assert [server.name for server in settings.servers] == ["gpu1"]
+    assert (settings.agent.name, settings.agent.terms.lease_s) == ("gpu-host-1", 15.0)
+
+
 def blocks(language: str) -> list[str]:
     text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
