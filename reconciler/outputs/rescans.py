@@ -53,7 +53,9 @@ class Rescans:
         sure_s = folder_times_sure_s(self._root)
         if marker != self._marker:
             self._folders, self._followed, self._marker = {}, {}, None
-        whole = whole or self._is_due(newer_than, began_s, sure_s)
+        older = self._move_young(newer_than)
+        due = self._marker is None or sure_s is None or began_s >= self._whole_at_s
+        whole = whole or older or due
         look = FolderLook(self._root, self._folders, self._followed, self._young_since, sure_s)
         found = [fact for fact in look.files(whole=whole) if look.is_told(fact, newer_than)]
         if identify(self._root) != marker:
@@ -63,12 +65,13 @@ class Rescans:
             self._note_whole(began_s, sure_s)
         return Scan(tuple(found), bounded(look.problems), marker)
 
-    def _is_due(self, newer_than: float, now_s: float, sure_s: float | None) -> bool:
-        """True where what is known of the folders does not do; moves what counts as young."""
+    def _move_young(self, newer_than: float) -> bool:
+        """Moves what counts as young. True where that are older files than before, which are not
+        known: everything has to be listed."""
         older = newer_than < self._young_since
         if older or newer_than > self._young_since + 2 * _STEP_S:
             self._young_since = max(newer_than - _STEP_S, 0.0)
-        return older or sure_s is None or now_s >= self._whole_at_s or self._marker is None
+        return older
 
     def _note_whole(self, began_s: float, sure_s: float | None) -> None:
         now_s = time.monotonic()

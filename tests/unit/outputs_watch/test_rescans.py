@@ -239,6 +239,18 @@ def test_jobs_that_come_and_go_move_nothing_back(lab: Laboratory) -> None:
         assert lab.listed == []
 
 
+def test_old_files_are_not_looked_at_one_by_one(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+    monkeypatch.setattr(folders, "look_at", looks.append)
+    lab.scan(whole=True)
+    lab.scan()
+    lab.scan()
+    assert lab.listed == []
+    assert looks == []
+
+
 def test_other_storage_is_listed_as_if_for_the_first_time(lab: Laboratory) -> None:
     lab.calm()
     lab.root.rename(lab.root.with_name("away"))
