@@ -16,7 +16,8 @@ FINAL = ("completed", "failed", "cancelled")
 _HALVES = """
     with told as (
         select distinct on (job_id) job_id, to_status, failure
-        from reconciler.events where kind in ('status', 'late_success', 'application') order by job_id, id desc
+        from reconciler.events where kind in ('status', 'late_success', 'application')
+        order by job_id, id desc
     )
     select r.id::text as job, r.status, r.error, r.completed_at, r.output_path,
            s.known_status, s.failure, t.to_status, t.failure as told_failure
