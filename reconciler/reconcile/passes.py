@@ -18,6 +18,7 @@ from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.progress import Estimator
 from reconciler.store import Store
 from reconciler.store.clean import clean_text
+from reconciler.store.jobs import Reopening
 from reconciler.store.records import Event, JobRecord, RowChange, Write, Written
 
 log = structlog.get_logger(__name__)
@@ -128,33 +129,45 @@ class Reconciler:
         unseen = [record for record in ours if record.known_status is None]
         for start in range(0, len(unseen), BATCH):
             self.store.jobs.see_many(unseen[start : start + BATCH])
-        news = [record.known_status is None or self._followed(record) for record in ours]
-        if any(news):
+        news = bool(unseen) | self._follow(ours)
+        if news:
             records = self.store.jobs.open_jobs(late_s=late_s)
-        return [record for record in records if record.is_followed], any(news)
+        return [record for record in records if record.is_followed], news
 
-    def _followed(self, record: JobRecord) -> bool:
-        """Follows what the application did to a row. True if that was anything."""
-        if record.known_open and record.job.status.is_final:
-            known, now = record.known_status, record.row_status
-            reason = f"the application set the row to {now}: left alone"
-            event = Event("application", reason, from_status=known, to_status=now)
-            self.store.jobs.follow(record, event)
-            return True
-        if not record.known_open and not record.job.status.is_final:
+    def _follow(self, records: list[JobRecord]) -> bool:
+        """Follows what the application did to rows. True if that was anything."""
+        known = [record for record in records if record.known_status is not None]
+        closed = [
+            (record, _closed(record))
+            for record in known
+            if record.known_open and record.job.status.is_final
+        ]
+        for start in range(0, len(closed), BATCH):
+            self.store.jobs.follow_many(closed[start : start + BATCH])
+        reopenings = [each for record in known if (each := self._reopening(record)) is not None]
+        reopened: set[str] = set()
+        for start in range(0, len(reopenings), BATCH):
+            reopened |= self.store.jobs.reopen_many(reopenings[start : start + BATCH])
+        return bool(closed or reopened)
+
+    def _reopening(self, record: JobRecord) -> Reopening | None:
+        """The new attempt that the application began, if it did."""
+        if record.job.status.is_final:
+            return None
+        if not record.known_open:
             return self._reopened(record)
-        if not record.job.status.is_final and record.names_another_prompt:
+        if record.names_another_prompt:
             reason = f"the row names another prompt, {record.row_prompt_id}: a new attempt begins"
-            return self.store.jobs.reopen(record, overwritten=0, event=Event("reopened", reason))
-        return False
+            return Reopening(record, 0, Event("reopened", reason))
+        return None
 
-    def _reopened(self, record: JobRecord) -> bool:
+    def _reopened(self, record: JobRecord) -> Reopening | None:
         """A final row is open again: a new attempt, or something that keeps overwriting it."""
         known, now = record.known_status, record.row_status
         in_vain = record.names_an_ended_prompt and not self.gatherer.shows(record.row_prompt_id)
         overwritten = record.overwritten + 1 if in_vain else 0
         if overwritten > 2:
-            return False
+            return None
         if overwritten == 2:
             reason = (
                 f"the row was set from {known} to {now} again, against its prompt's known end:"
@@ -162,10 +175,10 @@ class Reconciler:
             )
             log.warning("row keeps being overwritten", job=record.job.id)
             self.store.jobs.leave(record, overwritten=3, event=Event("warning", reason))
-            return False
+            return None
         reason = f"the row was reopened: {known} to {now}; a new attempt begins"
         event = Event("reopened", reason, from_status=known, to_status=now)
-        return self.store.jobs.reopen(record, overwritten=overwritten, event=event)
+        return Reopening(record, overwritten, event)
 
     def _place(self, records: list[JobRecord]) -> None:
         """Finds the prompts. Of failed jobs a few are asked for at a time, in turn: there may be
@@ -315,6 +328,12 @@ class Reconciler:
         job_ids = {record.job.id for record in records}
         self._set_right = {k: rule for k, rule in self._set_right.items() if k in job_ids}
         self._progress_at = {k: at for k, at in self._progress_at.items() if k in job_ids}
+
+
+def _closed(record: JobRecord) -> Event:
+    known, now = record.known_status, record.row_status
+    reason = f"the application set the row to {now}: left alone"
+    return Event("application", reason, from_status=known, to_status=now)
 
 
 def _oldest_open(records: list[JobRecord]) -> float | None:

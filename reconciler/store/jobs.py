@@ -45,6 +45,16 @@ class Link:
     by_row: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reopening:
+    """A final row that is open again, or names another prompt: a new attempt, and why."""
+
+    record: JobRecord
+    #: How often in a row it was reopened against the evidence.
+    overwritten: int
+    event: Event
+
+
 @dataclass
 class _Found:
     """What a look at both sides found."""
@@ -111,34 +121,45 @@ class JobStore:
 
     def reopen(self, record: JobRecord, *, overwritten: int, event: Event) -> bool:
         """Begins a new attempt of a row that was final and is open again."""
-        job = record.job
-        values = {
-            "job_id": job.id,
-            "attempt": job.attempt,
-            "status": record.row_status,
-            "overwritten": overwritten,
-        }
+        return bool(self.reopen_many([Reopening(record, overwritten, event)]))
+
+    def reopen_many(self, reopenings: Sequence[Reopening]) -> set[str]:
+        """Begins new attempts; returns the jobs whose attempt was still as it was read."""
+        by_id = {reopening.record.job.id: reopening for reopening in reopenings}
+        values = [
+            {
+                "job_id": job_id,
+                "attempt": reopening.record.job.attempt,
+                "status": reopening.record.row_status,
+                "overwritten": reopening.overwritten,
+            }
+            for job_id, reopening in by_id.items()
+        ]
         with self._own.writing() as cursor:
-            cursor.execute(query("reopen_job"), values)
-            row = cursor.fetchone()
-            if row is None:
-                return False
-            if record.row_prompt_id is not None:
-                prompt = {"job_id": job.id, "prompt_id": record.row_prompt_id}
-                cursor.execute(query("reattempt_prompt"), {**prompt, "attempt": row["attempt"]})
-            states.tell(cursor, [(job.id, row["attempt"], event)])
-        return True
+            cursor.execute(query("reopen_jobs"), {"jobs": Json(values), "job_ids": list(by_id)})
+            attempts = {row["job_id"]: row["attempt"] for row in cursor.fetchall()}
+            prompts = [
+                {"job_id": job_id, "prompt_id": prompt_id, "attempt": attempt}
+                for job_id, attempt in attempts.items()
+                if (prompt_id := by_id[job_id].record.row_prompt_id) is not None
+            ]
+            ids = [prompt["prompt_id"] for prompt in prompts]
+            cursor.execute(
+                query("reattempt_prompts"), {"prompts": Json(prompts), "prompt_ids": ids}
+            )
+            states.tell(cursor, [(job, a, by_id[job].event) for job, a in attempts.items()])
+        return set(attempts)
 
     def follow(self, record: JobRecord, event: Event) -> None:
         """Notes that somebody else changed the row's status; we follow."""
-        state = {
-            "job_id": record.job.id,
-            "attempt": record.job.attempt,
-            "known_status": record.known_status,
-        }
+        self.follow_many([(record, event)])
+
+    def follow_many(self, changes: Sequence[tuple[JobRecord, Event]]) -> None:
+        """Notes that somebody else changed the statuses of rows, as the events tell."""
+        rows = [(states.known(r), r.row_status, event.reason) for r, event in changes]
         with self._own.writing() as cursor:
-            if states.follow(cursor, [(state, record.row_status, event.reason)]):
-                states.tell(cursor, [_told(record.job, event)])
+            news = states.follow(cursor, rows)
+            states.tell(cursor, [_told(r.job, event) for r, event in changes if r.job.id in news])
 
     def leave(self, record: JobRecord, *, overwritten: int, event: Event) -> None:
         """Notes that a row is overwritten again and again, and will be left alone."""

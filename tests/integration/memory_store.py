@@ -12,7 +12,8 @@ from typing import Any
 
 from reconciler.core.expectation import Expectation, ExpectedFrames
 from reconciler.core.jobs import FailureCode, Job, Status
-from reconciler.store.records import Event, JobRecord, PromptRecord, Write, Written
+from reconciler.store.jobs import Link
+from reconciler.store.records import JobRecord, PromptRecord, Write, Written
 from reconciler.store.servers import ServerRecord
 
 
@@ -42,11 +43,9 @@ class MemoryJobs:
         for record in records:
             self.record.known_status = record.row_status
 
-    def link(
-        self, job: Job, prompt: PromptRecord, event: Event, *, by_row: bool
-    ) -> PromptRecord | None:
-        self.record.prompts.append(replace(prompt))
-        return prompt
+    def link_many(self, links: Sequence[Link]) -> dict[str, PromptRecord]:
+        self.record.prompts += [replace(link.prompt) for link in links]
+        return {link.prompt.prompt_id: link.prompt for link in links}
 
     def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:
         changed = {prompt.prompt_id: replace(prompt) for prompt in prompts}

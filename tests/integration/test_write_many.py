@@ -168,6 +168,30 @@ def test_rows_elsewhere_are_committed_while_the_guard_holds(
         assert made.word(job) == "failed"
 
 
+def test_what_the_application_does_to_many_is_followed_together(
+    bench: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen(bench, 40)
+    transactions = []
+    writing = bench.store.connection.writing
+    monkeypatch.setattr(
+        bench.store.connection, "writing", lambda: transactions.append(1) or writing()
+    )
+    bench.sql("update production_jobs set status = 'cancelled'")
+    bench.run_pass()
+    assert {says[:2] for says in told(bench).values()} == {("cancelled", "cancelled")}
+    bench.sql("update production_jobs set status = 'queued'")
+    bench.run_pass()
+    attempts = "select attempt, known_status, count(*)::int as jobs from reconciler.job_state"
+    assert bench.sql(f"{attempts} group by 1, 2") == [
+        {"attempt": 2, "known_status": "queued", "jobs": 40}
+    ]
+    kinds = "select kind, count(*)::int as number from reconciler.events group by 1 order by 1"
+    told_of = {row["kind"]: row["number"] for row in bench.sql(kinds)}
+    assert (told_of["application"], told_of["reopened"]) == (40, 40)
+    assert len(transactions) < 10
+
+
 def test_rows_are_found_by_an_index_on_the_status(database: str, tmp_path: Path) -> None:
     """Whatever its type: a million ended jobs must not be read for the open ones."""
     words = "'queued', 'processing', 'completed', 'failed'"

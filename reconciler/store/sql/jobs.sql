@@ -25,25 +25,28 @@ select prompt_id, job_id, attempt, server, client_id, output_nodes, ever_seen, m
        extract(epoch from ending_seen_at)::float8 as ending_seen_at
 from reconciler.prompts where job_id = any(%(job_ids)s) order by linked_at, prompt_id
 
--- name: reopen_job
--- Somebody reopened a final row: a new attempt. Its clocks start now.
-update reconciler.job_state
-set attempt = attempt + 1, opened_at = now(), known_status = %(status)s, failure = null,
+-- name: reopen_jobs
+-- Somebody reopened final rows: new attempts. Their clocks start now.
+update reconciler.job_state s
+set attempt = s.attempt + 1, opened_at = now(), known_status = w.status, failure = null,
     stage = null, queue_position = null, progress = null, eta_s = null, rule = null,
-    reason = null, decided_at = now(), overwritten = %(overwritten)s
-where job_id = %(job_id)s and attempt = %(attempt)s
-returning attempt
+    reason = null, decided_at = now(), overwritten = w.overwritten
+from jsonb_to_recordset(%(jobs)s)
+    as w(job_id text, attempt integer, status text, overwritten integer)
+where s.job_id = w.job_id and s.job_id = any(%(job_ids)s) and s.attempt = w.attempt
+returning s.job_id, s.attempt
 
--- name: reattempt_prompt
+-- name: reattempt_prompts
 -- The row was reopened with the prompt it had: it counts for the new attempt, with new clocks. Its
 -- ending stands, unless the server, which is asked once more, tells of a later run.
-update reconciler.prompts
-set attempt = %(attempt)s, missing_looks = 0, missing_since = null, last_sign_at = now(),
+update reconciler.prompts p
+set attempt = w.attempt, missing_looks = 0, missing_since = null, last_sign_at = now(),
     ending_seen_at = null, boot_changed_since = null,
-    running_since = case when running_since is null then null else now() end, doing = null,
+    running_since = case when p.running_since is null then null else now() end, doing = null,
     unwatched_before_s = coalesce(
-        (select s.unwatched_s from reconciler.servers s where s.name = prompts.server), 0)
-where prompt_id = %(prompt_id)s and job_id = %(job_id)s
+        (select s.unwatched_s from reconciler.servers s where s.name = p.server), 0)
+from jsonb_to_recordset(%(prompts)s) as w(prompt_id text, job_id text, attempt integer)
+where p.prompt_id = w.prompt_id and p.prompt_id = any(%(prompt_ids)s) and p.job_id = w.job_id
 
 -- name: forget_ending
 -- The prompt id is in use again: how it ended before says nothing about this run.
