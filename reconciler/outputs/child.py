@@ -48,14 +48,13 @@ def run(child: Child, limits: Limits) -> int:
     raises, the child is gone.
     """
     with ExitStack() as stack:
-        pipes = {name: os.pipe() for name in child.sinks}
-        for reader, _ in pipes.values():
-            stack.callback(os.close, reader)
-        process = _start(child, {name: writer for name, (_, writer) in pipes.items()})
+        process, readers = _start(child, stack)
         try:
             _limit(process.pid, limits)
-            sinks = {pipes[name][0]: sink for name, sink in child.sinks.items()}
+            sinks = {readers[name]: sink for name, sink in child.sinks.items()}
             in_time = _drain(process.pid, sinks, limits.wall_s)
+        except OSError as error:
+            raise InspectionError(f"the inspecting process cannot be watched: {error}") from error
         finally:
             _end(process)
         for reader, sink in sinks.items():
@@ -80,22 +79,28 @@ def environment() -> dict[str, str]:
     return {**{name: os.environ[name] for name in PASSED_ON if name in os.environ}, **SET}
 
 
-def _start(child: Child, writers: Mapping[str, int]) -> subprocess.Popen[bytes]:
+def _start(child: Child, stack: ExitStack) -> tuple[subprocess.Popen[bytes], dict[str, int]]:
+    """Start it; return it and what is read of each pipe, which `stack` closes."""
+    readers: dict[str, int] = {}
+    writers: dict[str, int] = {}
     try:
-        return subprocess.Popen(
-            child.command(writers),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=writers[STDERR],
-            pass_fds=(child.file, *writers.values()),
-            env=environment(),
-            cwd="/",
-        )
+        with ExitStack() as handed_on:
+            for name in child.sinks:
+                readers[name], writers[name] = os.pipe()
+                stack.callback(os.close, readers[name])
+                handed_on.callback(os.close, writers[name])
+            process = subprocess.Popen(
+                child.command(writers),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=writers[STDERR],
+                pass_fds=(child.file, *writers.values()),
+                env=environment(),
+                cwd="/",
+            )
     except OSError as error:
         raise InspectionError(f"the inspecting process cannot be started: {error}") from error
-    finally:
-        for writer in writers.values():
-            os.close(writer)
+    return process, readers
 
 
 def _limit(pid: int, limits: Limits) -> None:

@@ -111,6 +111,8 @@ def ffmpeg() -> str:
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
+        # The library keeps in mind that there is none, also where only a descriptor was lacking.
+        imageio_ffmpeg._utils._get_ffmpeg_exe.cache_clear()
         raise InspectionError(
             "no ffmpeg: install imageio-ffmpeg with its binary, or set IMAGEIO_FFMPEG_EXE"
         ) from error

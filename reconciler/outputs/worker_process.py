@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 
 from pydantic import TypeAdapter
@@ -57,20 +57,20 @@ class WorkerProcess:
         self._limits = limits
         self._lock = threading.Lock()
         self._ready = self._stopped = self._reaped = False
-        self._line, theirs = socket.socketpair()
-        watched, self._lifeline = os.pipe()
-        self._words, words = os.pipe()
-        os.set_blocking(self._words, False)
-        os.set_blocking(words, False)  # who writes too much loses words, and waits for nobody
+        self._held = ExitStack()
         try:
-            self._process = self._start(theirs.fileno(), watched, words)
+            with ExitStack() as handed_on:  # the worker has copies of its own once it runs
+                self._line, theirs = socket.socketpair()
+                self._held.callback(self._line.close)
+                handed_on.callback(theirs.close)
+                watched, self._lifeline = _pipe(reader=handed_on, writer=self._held)
+                self._words, words = _pipe(reader=self._held, writer=handed_on)
+                os.set_blocking(self._words, False)
+                os.set_blocking(words, False)  # who writes too much loses words, waits for nobody
+                self._process = self._start(theirs.fileno(), watched, words)
         except OSError as error:
             self._close()
             raise InspectionError(f"the inspecting process cannot be started: {error}") from error
-        finally:
-            theirs.close()
-            os.close(watched)
-            os.close(words)
 
     def _start(self, line: int, lifeline: int, words: int) -> subprocess.Popen[bytes]:
         path = [os.path.abspath(entry) for entry in sys.path]
@@ -160,7 +160,10 @@ class WorkerProcess:
 
     def _await_exit(self, seconds: float) -> None:
         """Without reaping it, so that its number stays its own."""
-        ended = os.pidfd_open(self._process.pid)
+        try:
+            ended = os.pidfd_open(self._process.pid)
+        except OSError as error:  # no descriptor is free
+            raise InspectionError(f"the inspecting process cannot be awaited: {error}") from error
         try:
             select.select([ended], [], [], seconds)
         finally:
@@ -184,6 +187,12 @@ class WorkerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _close(self) -> None:
-        self._line.close()
-        os.close(self._lifeline)
-        os.close(self._words)
+        self._held.close()
+
+
+def _pipe(*, reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """A pipe, each end of which is closed by somebody."""
+    ends = os.pipe()
+    reader.callback(os.close, ends[0])
+    writer.callback(os.close, ends[1])
+    return ends
