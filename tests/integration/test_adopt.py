@@ -342,6 +342,13 @@ def test_no_table_and_a_mistyped_one(desk: Desk) -> None:
     assert desk.adopt("--table", 'a"b').returncode == 2
 
 
+def test_a_database_that_is_away(desk: Desk) -> None:
+    done = desk.adopt("--yes", RECONCILER_DATABASE__URL="postgresql://app:hidden@127.0.0.1:1/prod")
+    assert done.returncode == 3
+    assert "Connection refused" in joined(done.stderr)
+    assert "hidden" not in done.stderr
+
+
 def test_a_dot_in_a_name(desk: Desk) -> None:
     run_sql(desk.url, 'create table "my.jobs" (id serial primary key, status text, prompt_id text)')
     assert desk.adopt("--yes").returncode == 0
