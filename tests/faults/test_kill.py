@@ -28,6 +28,7 @@ from tests.waiting import wait_for
 OPEN_JOBS = 50
 #: A busy machine may not come to all of the kills; the figure says how many there were.
 LONGEST_S = 2400.0
+LONGEST_WAIT_S = 300.0
 ENDINGS = (Outcome.SUCCESS, Outcome.SUCCESS, Outcome.SUCCESS, Outcome.ERROR)
 #: A job of ours, as others see it: in the middle of a transaction, or between two statements.
 WRITING = """
@@ -37,7 +38,7 @@ WRITING = """
 """
 _SLOW = """
     create function pause() returns trigger language plpgsql as
-        $$ begin perform pg_sleep(0.01); return new; end $$;
+        $$ begin perform pg_sleep(0.003); return new; end $$;
     create trigger slow before update on production_jobs for each row execute function pause()
 """
 
@@ -99,7 +100,11 @@ class Stage:
         )
         if due:
             said = f"{len(due)} rows are right after a restart"
-            wait_for(lambda: self.rows.sql(final, tuple(due), FINAL)[0]["n"] == len(due), said)
+            wait_for(
+                lambda: self.rows.sql(final, tuple(due), FINAL)[0]["n"] == len(due),
+                said,
+                LONGEST_WAIT_S,
+            )
             self.to_truth_s.append(time.monotonic() - self.began_s)
 
     def kill(self, service: Running) -> None:
@@ -206,7 +211,7 @@ def _end(stage: Stage) -> None:
     service = stage.start()
     service.wait_until_watching()
     still = "select count(*) as n from production_jobs where status not in %s"
-    wait_for(lambda: not stage.rows.sql(still, FINAL)[0]["n"], "all jobs end", 120.0)
+    wait_for(lambda: not stage.rows.sql(still, FINAL)[0]["n"], "all jobs end", LONGEST_WAIT_S)
     assert service.end() == 0
     assert halves(stage.rows) == []
     assert verdicts_told_twice(stage.rows) == []
