@@ -47,6 +47,7 @@ auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = 4
 logfile = {folder}/log
+{more}
 """
 
 
@@ -154,15 +155,17 @@ class Postgres:
 
 
 @contextmanager
-def pgbouncer(url: str, folder: Path) -> Iterator[str]:
-    """PgBouncer in transaction mode before the server of the URL; the URL through it."""
+def pgbouncer(url: str, folder: Path, more: str = "") -> Iterator[str]:
+    """PgBouncer in transaction mode before the server of the URL; the URL through it. `more`: lines
+    of its settings."""
     folder.mkdir()
     parts = urlsplit(url)
     host, port, own_port = parts.hostname, parts.port, free_port()
     account = programs.server_account(folder)
     (folder / "users").write_text(f'"{parts.username}" "{parts.password}"\n', encoding="utf-8")
     settings = folder / "pgbouncer.ini"
-    settings.write_text(_POOLER.format(host=host, port=port, own_port=own_port, folder=folder))
+    told = {"host": host, "port": port, "own_port": own_port, "folder": folder, "more": more}
+    settings.write_text(_POOLER.format(**told))
     if account:
         os.chown(folder, account.uid, account.gid)
     uid, gid = (account.uid, account.gid) if account else (None, None)

@@ -100,7 +100,14 @@ class RetentionStore:
 
     def delete_jobs(self, job_ids: Collection[str], cutoff: datetime) -> int:
         """Deletes what we know of jobs, their stories and files apart."""
-        return self._delete("delete_jobs", {"job_ids": list(job_ids), "cutoff": cutoff})
+        values = {"job_ids": list(job_ids), "cutoff": cutoff}
+        with self._connection.writing() as cursor:
+            cursor.execute(query("delete_states"), values)
+            gone = [row["job_id"] for row in cursor.fetchall()]
+            cursor.execute(query("delete_prompts"), {"job_ids": gone})
+            prompt_ids = [row["prompt_id"] for row in cursor.fetchall()]
+            cursor.execute(query("delete_listings"), {"prompt_ids": prompt_ids})
+        return len(gone)
 
     def drop_thumbnails(self, cutoff: datetime, batch: int) -> int:
         """How many outputs lost their pictures."""
@@ -127,7 +134,10 @@ class RetentionStore:
     def delete_outputs(self, keys: Collection[bytes], cutoff: datetime) -> int:
         """Forgets files."""
         paths = [psycopg2.Binary(key) for key in keys]
-        return self._delete("delete_outputs", {"paths": paths, "cutoff": cutoff})
+        with self._connection.writing() as cursor:
+            cursor.execute(query("delete_outputs"), {"paths": paths, "cutoff": cutoff})
+            row = cursor.fetchone()
+        return 0 if row is None else int(row["number"])
 
     def ended_prompts(self, prompt_ids: Collection[str], cutoff: datetime) -> list[EndedPrompt]:
         """Those of the prompts whose jobs ended before the cutoff."""
@@ -154,9 +164,3 @@ class RetentionStore:
     def _one(self, name: str, values: Mapping[str, Any]) -> datetime | None:
         rows = self._rows(name, values)
         return rows[0]["cutoff"] if rows else None
-
-    def _delete(self, name: str, values: Mapping[str, Any]) -> int:
-        with self._connection.writing() as cursor:
-            cursor.execute(query(name), values)
-            row = cursor.fetchone()
-        return 0 if row is None else int(row["number"])

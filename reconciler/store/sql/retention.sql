@@ -20,9 +20,12 @@ with oldest as materialized (
     select id, at, job_id from reconciler.events where id > %(after)s order by id limit %(batch)s
 )
 select o.id, o.job_id, o.at < %(cutoff)s as old,
-       s.job_id is null or (s.known_status not in ('queued', 'processing')
-                            and s.decided_at < %(cutoff)s) as ended
-from oldest o left join reconciler.job_state s using (job_id) order by o.id
+       s.known_status is null or (s.known_status not in ('queued', 'processing')
+                                  and s.decided_at < %(cutoff)s) as ended
+from oldest o left join lateral (
+    select known_status, decided_at from reconciler.job_state where job_id = o.job_id limit 1
+) s on true
+order by o.id
 
 -- name: allow_deletes
 -- Events are append-only but for this.
@@ -30,15 +33,16 @@ select set_config('reconciler_retention.deletes', 'on', true)
 
 -- name: delete_events
 -- A job that is reopened at this moment waits, or is left out: its state is locked first.
-with ended as (
+with known as (
+    select job_id from reconciler.job_state where job_id = any(%(job_ids)s)
+), ended as (
     select s.job_id from reconciler.job_state s
     where s.job_id = any(%(job_ids)s) and s.known_status not in ('queued', 'processing')
     for share skip locked
 )
 delete from reconciler.events e
-where e.id = any(%(ids)s) and (
-    e.job_id in (select job_id from ended)
-    or not exists (select from reconciler.job_state s where s.job_id = e.job_id))
+where e.id = any(%(ids)s)
+  and (e.job_id in (select job_id from ended) or e.job_id not in (select job_id from known))
 
 -- name: old_jobs
 -- Final jobs by age, the oldest first.
@@ -47,19 +51,17 @@ where known_status not in ('queued', 'processing') and decided_at < %(cutoff)s
   and (%(after)s::timestamptz is null or (decided_at, job_id) > (%(after)s, %(after_id)s))
 order by decided_at, job_id limit %(batch)s
 
--- name: delete_jobs
-with ended as (
-    delete from reconciler.job_state
-    where job_id = any(%(job_ids)s) and known_status not in ('queued', 'processing')
-      and decided_at < %(cutoff)s
-    returning job_id
-), prompts as (
-    delete from reconciler.prompts p using ended where p.job_id = ended.job_id
-    returning p.prompt_id
-), listings as (
-    delete from reconciler.listings l using prompts where l.prompt_id = prompts.prompt_id
-)
-select count(*) as number from ended
+-- name: delete_states
+delete from reconciler.job_state
+where job_id = any(%(job_ids)s) and known_status not in ('queued', 'processing')
+  and decided_at < %(cutoff)s
+returning job_id
+
+-- name: delete_prompts
+delete from reconciler.prompts where job_id = any(%(job_ids)s) returning prompt_id
+
+-- name: delete_listings
+delete from reconciler.listings where prompt_id = any(%(prompt_ids)s)
 
 -- name: drop_thumbnails
 with old as (
@@ -87,7 +89,8 @@ with gone as (
                       and s.known_status in ('queued', 'processing'))
     returning o.path
 ), listings as (
-    delete from reconciler.listings l using gone where l.path = gone.path
+    delete from reconciler.listings l using gone
+    where l.path = any(%(paths)s) and l.path = gone.path
       and not exists (select from reconciler.prompts p where p.prompt_id = l.prompt_id)
 )
 select count(*) as number from gone
