@@ -74,6 +74,10 @@ class World:
         ending = "completed" if outcome is Outcome.SUCCESS else "failed"
         return Job(self.rows.insert(comfyui_job_id=prompt_id, **columns), prompt_id, ending)
 
+    def begun(self, job: Job) -> None:
+        """Waits until the row tells that the prompt runs, or, on a busy machine, that it did."""
+        wait_for(lambda: self.say(job) in ("processing", job.ending), "it runs")
+
     def say(self, *jobs: Job) -> str:
         """What the rows say, which cannot always be read."""
         try:
@@ -100,7 +104,7 @@ def survive(world: World, fault: AbstractContextManager[object], seconds: float)
     """
     ends, breaks = world.job(seconds=seconds * 0.7), world.job(Outcome.ERROR)
     lasts, outlasts = world.job(seconds=seconds * 0.3), world.job()
-    world.rows.wait(ends.id, "processing")
+    world.begun(ends)
     with fault:
         world.gpu.wait_until_ended(lasts.prompt_id, seconds + 30.0)
         said = world.say(ends, breaks)

@@ -261,7 +261,7 @@ def slow(stage: World, seconds: float) -> Iterator[None]:
 def right_while_slow(stage: World, seconds: float) -> str:
     """A job ends, and its row is set right, over a slow line."""
     job = stage.job(seconds=0.5)
-    stage.rows.wait(job.id, "processing")
+    stage.begun(job)
     with slow(stage, seconds):
         stage.gpu.wait_until_ended(job.prompt_id)
         ended_s = time.monotonic()

@@ -85,7 +85,6 @@ def test_the_service_and_its_commands_work_through_it(
             wait_for(rows.exists, "the table is made")
             good = rows.insert(comfyui_job_id=gpu.submit(render_graph(frames=6, seconds=0.5)))
             bad = rows.insert(comfyui_job_id=gpu.submit(render_graph(Outcome.ERROR)))
-            rows.wait(good, "processing")
             watching = start("watch", good, "--config", config)
             assert rows.wait(good, "completed")["output_path"]
             rows.wait(bad, "failed", "execution_error")
