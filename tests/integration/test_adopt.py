@@ -349,6 +349,25 @@ def test_a_database_that_is_away(desk: Desk) -> None:
     assert "hidden" not in done.stderr
 
 
+def test_for_programs(desk: Desk) -> None:
+    run_sql(desk.url, WITH_PARAMETERS.ddl)
+    expected = desk.proposal()
+    done = desk.adopt("--json", "--yes")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {**expected, "written": True}
+    assert desk.written() == expected["settings"]
+    assert json.loads(desk.adopt("--json").stdout)["written"] is False
+
+
+def test_for_programs_without_a_table(desk: Desk) -> None:
+    run_sql(desk.url, "create table orders (id serial primary key, status text)")
+    done = desk.adopt("--json", "--yes")
+    assert done.returncode == 3
+    told = json.loads(done.stdout)
+    assert told["table"] is None
+    assert [each["table"] for each in told["candidates"]] == ["orders"]
+
+
 def test_a_dot_in_a_name(desk: Desk) -> None:
     run_sql(desk.url, 'create table "my.jobs" (id serial primary key, status text, prompt_id text)')
     assert desk.adopt("--yes").returncode == 0
@@ -497,7 +516,7 @@ def talk(desk: Desk, *answers: str) -> tuple[int, str]:
     except OSError:
         pass  # the other side was closed
     os.close(main)
-    return process.wait(30), shown.decode()
+    return process.wait(60), shown.decode()
 
 
 def test_a_person_is_asked_for_what_only_people_know(desk: Desk) -> None:
