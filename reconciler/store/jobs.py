@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 
 from psycopg2.extras import Json
 
-from reconciler.core.jobs import Job, Status
-from reconciler.errors import StatementRefused
-from reconciler.store import intentions, states
+from reconciler.core.jobs import Job
+from reconciler.store import states
 from reconciler.store.clean import clean_json, clean_text
 from reconciler.store.connection import Cursor
 from reconciler.store.databases import Databases
+from reconciler.store.looking import Looker
 from reconciler.store.queries import query
 from reconciler.store.records import (
     Event,
@@ -24,14 +24,10 @@ from reconciler.store.records import (
     Written,
     ending_to_json,
 )
-from reconciler.store.rows import job_of, prompt_of, story_event_of
-from reconciler.store.states import UNSEEN, State
+from reconciler.store.rows import prompt_of, story_event_of
 from reconciler.store.table import JobsTable
-from reconciler.store.table_rows import Row, TableRows
-
-#: Jobs in one transaction, at most: no lock is held for long.
-MAX_BATCH = 1000
-_OPEN = (Status.QUEUED.value, Status.PROCESSING.value)
+from reconciler.store.table_rows import TableRows
+from reconciler.store.writing import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +51,6 @@ class Reopening:
     event: Event
 
 
-@dataclass
-class _Found:
-    """What a look at both sides found."""
-
-    records: dict[str, JobRecord] = field(default_factory=dict)
-    #: What applications did that ends our interest: the state as we knew it, the status, and why.
-    lost: list[tuple[State, str, str]] = field(default_factory=list)
-    #: Rows that a write may have reached of which our own tables do not know.
-    noted: list[intentions.Noted] = field(default_factory=list)
-
-
 class JobStore:
     """Jobs in Postgres. Every method raises DatabaseError, and is one transaction of each database
     that it changes (`write_many` of each batch)."""
@@ -73,8 +58,9 @@ class JobStore:
     def __init__(self, databases: Databases, table: JobsTable) -> None:
         self._databases = databases
         self._own = databases.own
-        self._table = table
         self._rows = TableRows(table)
+        self._looker = Looker(databases, table, self._rows)
+        self._writer = Writer(databases, table, self._rows)
 
     def now(self) -> float:
         """Seconds since the epoch by the database's clock."""
@@ -94,14 +80,7 @@ class JobStore:
         that are there no more are noted as deleted. `servers`: only jobs of these, and those of
         which nobody knows the server.
         """
-        found = self._look(late_s, servers)
-        if found.noted:  # there was a crash between two commits: what it left is settled first
-            with self._own.writing() as own:
-                intentions.settle(own, found.noted)
-            found = self._look(late_s, servers)
-        if found.lost:
-            self._let_go(found.lost)
-        return list(found.records.values())
+        return self._looker.open_jobs(late_s, servers)
 
     def see(self, record: JobRecord) -> None:
         """Notes a row that is seen for the first time."""
@@ -159,7 +138,9 @@ class JobStore:
         rows = [(states.known(r), r.row_status, event.reason) for r, event in changes]
         with self._own.writing() as cursor:
             news = states.follow(cursor, rows)
-            states.tell(cursor, [_told(r.job, event) for r, event in changes if r.job.id in news])
+            states.tell(
+                cursor, [states.told(r.job, event) for r, event in changes if r.job.id in news]
+            )
 
     def leave(self, record: JobRecord, *, overwritten: int, event: Event) -> None:
         """Notes that a row is overwritten again and again, and will be left alone."""
@@ -167,7 +148,7 @@ class JobStore:
             values = {"job_id": record.job.id, "overwritten": overwritten}
             cursor.execute(query("note_overwritten"), values)
             if cursor.rowcount:
-                states.tell(cursor, [_told(record.job, event)])
+                states.tell(cursor, [states.told(record.job, event)])
 
     def link(
         self, job: Job, prompt: PromptRecord, event: Event, *, by_row: bool = False
@@ -194,7 +175,7 @@ class JobStore:
         with self._databases.writing() as (own, rows):
             own.execute(query("link_prompts"), {"prompts": Json(values), "by_row": by_row})
             linked = [first[row["prompt_id"]] for row in own.fetchall()]
-            states.tell(own, [_told(link.job, link.event) for link in linked])
+            states.tell(own, [states.told(link.job, link.event) for link in linked])
             unnamed = {k.job.id: k.prompt.prompt_id for k in reversed(linked) if not k.by_row}
             self._rows.fill_prompt_ids(rows, unnamed)
             return _prompts(own, {link.job.id for link in linked}, first)
@@ -219,10 +200,7 @@ class JobStore:
         A bounded number of statements for each 1,000 jobs. What is done is done, if an error ends
         it between two batches.
         """
-        written = Written()
-        for start in range(0, len(writes), MAX_BATCH):
-            written |= self._write_or_halve(writes[start : start + MAX_BATCH])
-        return written
+        return self._writer.write_many(writes)
 
     def write_states(self, changes: Sequence[tuple[JobRecord, RowChange]]) -> None:
         """Writes what does not touch the rows and is no news."""
@@ -233,7 +211,7 @@ class JobStore:
     def add_event(self, job: Job, event: Event) -> None:
         """Adds to the story without changing anything."""
         with self._own.writing() as cursor:
-            states.tell(cursor, [_told(job, event)])
+            states.tell(cursor, [states.told(job, event)])
 
     def note(self, job: Job, event: Event) -> None:
         """Adds to the story what it does not say yet, in these words."""
@@ -242,7 +220,7 @@ class JobStore:
             cursor.execute(query("is_told"), values)
             row = cursor.fetchone()
             if row is not None and not row["told"]:
-                states.tell(cursor, [_told(job, event)])
+                states.tell(cursor, [states.told(job, event)])
 
     def story(self, job_id: str) -> list[StoryEvent]:
         """All events of a job, oldest first."""
@@ -250,123 +228,9 @@ class JobStore:
             cursor.execute(query("story"), {"job_id": clean_text(job_id, 200)})
             return [story_event_of(row) for row in cursor.fetchall()]
 
-    def _look(self, late_s: float, servers: Collection[str] | None) -> _Found:
-        with self._databases.snapshot() as (own, rows):
-            watched = states.watched(own, late_s=late_s, servers=servers)
-            found_rows = self._rows.open(rows)
-            found_rows |= self._rows.by_id(rows, watched.keys() - found_rows.keys())
-            known = {**states.of_jobs(own, found_rows.keys() - watched.keys()), **watched}
-            found = self._judged(found_rows, known, servers)
-            own.execute(query("prompts_of"), {"job_ids": list(found.records)})
-            for row in own.fetchall():
-                found.records[row["job_id"]].prompts.append(prompt_of(row))
-        return found
-
-    def _judged(
-        self, rows: Mapping[str, Row], known: Mapping[str, State], servers: Collection[str] | None
-    ) -> _Found:
-        """What is to be done about each row and each state, before anything is decided."""
-        found = _Found()
-        for job_id in dict.fromkeys([*rows, *known]):
-            row, state = rows.get(job_id), known.get(job_id, UNSEEN)
-            status = None if row is None else row["row_status"]
-            if state["intended"] is not None:
-                found.noted.append((state, status))
-            elif row is None or status is None:
-                if _is_open(state):
-                    found.lost.append((state, *_loss(row)))
-            elif _is_wanted(row, state) and _is_of(servers, row, state):
-                merged = {**row, **state, "job_id": job_id}
-                found.records[job_id] = job_of(merged, self._table.default_frames)
-        return found
-
-    def _let_go(self, lost: list[tuple[State, str, str]]) -> None:
-        """Open rows were deleted, or took on a status that is none of ours: the application's
-        business now."""
-        with self._own.writing() as cursor:
-            news = states.follow(cursor, lost)
-            told = [
-                (state["job_id"], state["attempt"], _by_application(state, reason))
-                for state, _, reason in lost
-                if state["job_id"] in news
-            ]
-            states.tell(cursor, told)
-
-    def _write_or_halve(self, batch: Sequence[Write]) -> Written:
-        """What Postgres refuses for one row's sake is found by halves: no other waits for it."""
-        try:
-            return Written(done=frozenset(self._write(batch)))
-        except StatementRefused as error:
-            if len(batch) == 1:
-                return Written(refused={batch[0].record.job.id: error})
-        half = len(batch) // 2
-        return self._write_or_halve(batch[:half]) | self._write_or_halve(batch[half:])
-
-    def _write(self, batch: Sequence[Write]) -> set[str]:
-        """Writes a batch in one transaction; returns the jobs that were still as they had been."""
-        said = [replace(write, change=self._as_said(write.change)) for write in batch]
-        self._note_intentions(said)
-        with self._databases.writing() as (own, rows):
-            ours = states.lock(own, [states.known(write.record) for write in batch])
-            touching = [w for w in batch if w.touch_row and w.record.job.id in ours]
-            touched = self._rows.write(rows, touching)
-            done = ours - {w.record.job.id for w in touching} | touched
-            writes = [w for w in said if w.record.job.id in done]
-            states.write(own, [states.decided(w.record.job.id, w.change) for w in writes])
-            told = [_told(w.record.job, w.event) for w in writes if w.event is not None]
-            states.tell(own, told)
-            if writes and not told:
-                states.notify(own, f"{len(writes)} jobs")
-        return done
-
-    def _note_intentions(self, said: Sequence[Write]) -> None:
-        """Of two databases one is committed first: what the rows are about to say is noted."""
-        if self._databases.is_one:
-            return
-        changing = [w for w in said if w.touch_row and w.change.status.value != w.record.row_status]
-        if changing:
-            with self._own.writing() as own:
-                intentions.note(own, changing)
-
-    def _as_said(self, change: RowChange) -> RowChange:
-        """The change as the row can say it."""
-        status = self._table.status_of(self._table.word_of(change.status))
-        return change if status is None else replace(change, status=status)
-
-
-def _is_open(state: State) -> bool:
-    return state["known_status"] in _OPEN
-
-
-def _is_wanted(row: Row, state: State) -> bool:
-    """Open, known as open, or failed by a verdict that may be lifted."""
-    is_failed = row["row_status"] == Status.FAILED.value and state["failure"] is not None
-    return row["row_status"] in _OPEN or _is_open(state) or is_failed
-
-
-def _is_of(servers: Collection[str] | None, row: Row, state: State) -> bool:
-    server = state["server"] or row["row_server"]
-    return servers is None or server is None or server in servers
-
-
-def _loss(row: Row | None) -> tuple[str, str]:
-    """The status of a row that we do not follow any more, and why."""
-    if row is None:
-        return "deleted", "the application deleted the row"
-    word = clean_text(row["row_word"] or "null", 100)
-    return word, f"the row says {word!r}, which is none of our statuses: left alone"
-
 
 def _seen(job: Job) -> Event:
     return Event("seen", f"seen first; the row says {job.status}")
-
-
-def _by_application(state: State, reason: str) -> Event:
-    return Event("application", reason, from_status=state["known_status"])
-
-
-def _told(job: Job, event: Event) -> tuple[str, int, Event]:
-    return job.id, job.attempt, event
 
 
 def _prompts(

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from reconciler.core.jobs import FailureCode
+from reconciler.core.jobs import FailureCode, Job
 from reconciler.store.clean import clean_json, clean_text
 from reconciler.store.connection import Cursor
 from reconciler.store.queries import query
@@ -75,14 +75,19 @@ def follow(cursor: Cursor, rows: Sequence[tuple[State, str, str]]) -> set[str]:
     return {row["job_id"] for row in cursor.fetchall()}
 
 
-def tell(cursor: Cursor, told: Sequence[tuple[str, int, Event]]) -> None:
+def tell(cursor: Cursor, sentences: Sequence[tuple[str, int, Event]]) -> None:
     """Adds sentences to stories, by job and attempt, and hints at the newest."""
-    if not told:
+    if not sentences:
         return
-    values = [_sentence(*sentence) for sentence in told]
+    values = [_sentence(*sentence) for sentence in sentences]
     cursor.execute(query("add_events"), {"events": Json(values)})
     newest = max(row["id"] for row in cursor.fetchall())
     notify(cursor, f"event {newest}")
+
+
+def told(job: Job, event: Event) -> tuple[str, int, Event]:
+    """A sentence of a job's story, for `tell`."""
+    return job.id, job.attempt, event
 
 
 def notify(cursor: Cursor, payload: str) -> None:

@@ -110,7 +110,7 @@ def test_a_batch_hints_once_at_its_newest_event(bench: Stage) -> None:
 
 
 def test_more_than_a_batch(bench: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.store.jobs.MAX_BATCH", 7)
+    monkeypatch.setattr("reconciler.store.writing.MAX_BATCH", 7)
     assert len(bench.store.jobs.write_many(seen(bench, 30)).done) == 30
     assert set(told(bench).values()) == {DONE}
 

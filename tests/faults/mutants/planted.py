@@ -37,7 +37,7 @@ MUTANTS = (
     ),
     Mutant(
         "what is known of a row and its event are written though the row was not",
-        "store/jobs.py",
+        "store/writing.py",
         "done = ours - {w.record.job.id for w in touching} | touched",
         "done = ours",
     ),
@@ -122,8 +122,8 @@ MUTANTS = (
     Mutant(
         "what applications do to open rows is not followed",
         "reconcile/passes.py",
-        "if record.known_open and record.job.status.is_final:",
-        "if False:",
+        "            if record.known_open and record.job.status.is_final\n",
+        "            if False\n",
     ),
     Mutant(
         "since when a prompt is missing is not stored",
