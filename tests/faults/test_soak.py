@@ -23,13 +23,13 @@ from tests.integration.running import Rows
 
 @pytest.mark.timeout(2400)
 def test_soak(data_dir: Path, tmp_path: Path, figure: Figure, long: bool) -> None:
-    total, most_open, every_s = (2000, 60, 1.0) if long else (60, 20, 0.3)
+    total, most_open, jobs_per_fault = (2000, 60, 10) if long else (60, 20, 5)
     seed = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     figure(f"seed {seed} (FAULTS_SEED={seed} plays it again)")
     url, began_s = embedded.ensure_running(data_dir), time.monotonic()
     with Soak(Rows(url), tmp_path, 3, seed) as soak:
-        _play(soak, total, most_open, every_s, _faults_of(soak, data_dir))
-        soak.await_end(120.0)
+        _play(soak, total, most_open, jobs_per_fault, _faults_of(soak, data_dir))
+        soak.await_end(600.0)
         took_s = time.monotonic() - began_s
         truth = truths(soak.gpus)
     wrong = wrong_rows(soak.rows, truth, cancelled=soak.cancelled, crashed_at=soak.crashed_at)
@@ -63,17 +63,17 @@ def _play(
     soak: Soak,
     total: int,
     most_open: int,
-    every_s: float,
+    jobs_per_fault: int,
     faults: dict[str, Callable[[], None]],
 ) -> None:
     """The service is killed during the first third only: what grows, grows in one process."""
     gentler = {name: fault for name, fault in faults.items() if name != "the service is killed"}
-    next_s = time.monotonic()
+    broken_at = 0
     while soak.submitted < total:
-        soak.top_up(most_open, total)
-        if time.monotonic() >= next_s:
+        soak.top_up(min(most_open, soak.open_jobs() + jobs_per_fault), total)
+        if soak.submitted >= broken_at + jobs_per_fault:
             soak.break_something(faults if soak.submitted < total / 3 else gentler)
-            next_s = time.monotonic() + soak.random.uniform(0.5, 1.5) * every_s
+            broken_at = soak.submitted
         threading.Event().wait(0.1)
 
 
