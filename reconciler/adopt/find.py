@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from reconciler.adopt.candidates import ranked, worth_sampling
 from reconciler.adopt.facts import Database
 from reconciler.adopt.looking import looking
@@ -18,6 +20,7 @@ from reconciler.adopt.sampling import sampled
 from reconciler.core.jobs import Status
 from reconciler.errors import TableError
 from reconciler.settings import Settings
+from reconciler.settings.jobs import InsideColumn
 from reconciler.settings.postgres import table_parts
 
 
@@ -84,24 +87,26 @@ def _named(settings: Settings) -> str | None:
 
 
 def given_by(settings: Settings) -> Given:
-    """What the settings say explicitly, not by default."""
-    jobs, database = settings.jobs, settings.database
-    statuses = jobs.statuses
+    """What the settings say, and do not only repeat: a copy of the reference decides nothing."""
+    jobs = settings.jobs
+    section = _decided(jobs)
     return Given(
-        columns=_explicit(jobs.columns),
-        statuses={Status(name): getattr(statuses, name) for name in statuses.model_fields_set},
-        progress=jobs.progress if "progress" in jobs.model_fields_set else None,
-        timezone=jobs.timezone if "timezone" in jobs.model_fields_set else None,
+        columns={
+            name: value.model_dump(mode="json") if isinstance(value, InsideColumn) else value
+            for name, value in _decided(jobs.columns).items()
+        },
+        statuses={Status(name): words for name, words in _decided(jobs.statuses).items()},
+        progress=section.get("progress"),
+        timezone=section.get("timezone"),
+        repeated=frozenset(jobs.model_fields_set),
         servers=frozenset(server.name for server in settings.servers),
-        own_schema=database.own_schema,
-        own_schema_is_told="own_schema" in database.model_fields_set,
+        own_schema=settings.database.own_schema,
+        own_schema_is_told="own_schema" in _decided(settings.database),
     )
 
 
-def _explicit(columns: Any) -> Mapping[str, Any]:
-    told = {name: getattr(columns, name) for name in columns.model_fields_set}
-    return {
-        name: value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-        for name, value in told.items()
-        if value is not None
-    }
+def _decided(section: BaseModel) -> dict[str, Any]:
+    """What somebody set in a section to something else than its default."""
+    fields = type(section).model_fields
+    told = {name: getattr(section, name) for name in section.model_fields_set}
+    return {name: value for name, value in told.items() if value != fields[name].default}

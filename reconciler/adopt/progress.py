@@ -6,17 +6,19 @@ import re
 
 from reconciler.adopt import names
 from reconciler.adopt.facts import Column, ColumnSample, Family
-from reconciler.adopt.proposal import Choice, Confidence
+from reconciler.adopt.proposal import Choice, Confidence, Given
 
 SETTING = ("jobs", "progress")
 _BOUND = re.compile(r"<=? \(*'?(\d+(?:\.\d+)?)'?")
 
 
-def recognise_scale(column: Column, seen: ColumnSample, given: str | None) -> Choice:
+def recognise_scale(column: Column, seen: ColumnSample, given: Given) -> Choice:
     """The scale of a progress column, by what it can hold, what it does hold, or its name."""
-    if given is not None:
-        return Choice(SETTING, given, Confidence.GIVEN, "the settings say so")
+    if given.progress is not None:
+        return Choice(SETTING, given.progress, Confidence.GIVEN, "the settings say so")
     scale, confidence, reason = _scale(column, seen)
+    if confidence is Confidence.ASSUMED and "progress" in given.repeated:
+        return Choice(SETTING, "percent", Confidence.GIVEN, "the settings say so")
     return Choice(SETTING, scale, confidence, reason)
 
 

@@ -98,7 +98,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the settings say explicitly already: it is kept, wherever it is possible."""
+    """What the settings say already, apart from defaults: it is kept, wherever it is possible."""
 
     #: Of the section `jobs.columns`.
     columns: Mapping[str, Any] = field(default_factory=dict)
@@ -108,6 +108,8 @@ class Given:
     answers: Mapping[str, Status] = field(default_factory=dict)
     progress: str | None = None
     timezone: str | None = None
+    #: What the settings repeat of the defaults below `jobs`: it stands where nothing is known.
+    repeated: frozenset[str] = frozenset()
     #: Names of the servers that are configured.
     servers: frozenset[str] = frozenset()
     own_schema: str = "reconciler"

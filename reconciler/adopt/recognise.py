@@ -46,13 +46,13 @@ def recognise(
         taken = {column_of(choice.value) for choice in choices}
         choices.append(choose(role, table, given, {name for name in taken if name}))
         if role is PROGRESS and (column := table.column(str(choices[-1].value))):
-            choices.append(recognise_scale(column, table.sample.of(column.name), given.progress))
+            choices.append(recognise_scale(column, table.sample.of(column.name), given))
     server = _server(table, given)
     choices += [server] if server else []
     mapped = {c.name: table.column(str(c.value)) for c in choices}
     times = [mapped.get(name) for name in ("created_at", "updated_at", "completed_at")]
     if naive := naive_columns(times):
-        choices.append(recognise_timezone(database, table, naive, given.timezone))
+        choices.append(recognise_timezone(database, table, naive, given))
     own, own_notes = own_tables(database, given, own_database)
     choices += [own] if own else []
     notes += words.notes

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from reconciler.adopt.facts import Column, Database, Family, Table
-from reconciler.adopt.proposal import Choice, Confidence
+from reconciler.adopt.proposal import Choice, Confidence, Given
 
 SETTING = ("jobs", "timezone")
 #: Clocks of two machines differ by so much, and rows come in so late.
@@ -22,12 +22,14 @@ _UTC_NAMES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu", "Universal
 
 
 def recognise_timezone(
-    database: Database, table: Table, naive: Sequence[Column], given: str | None
+    database: Database, table: Table, naive: Sequence[Column], given: Given
 ) -> Choice:
     """The zone of the columns `naive`, the first of which says when a row was made."""
-    if given is not None:
-        return Choice(SETTING, given, Confidence.GIVEN, "the settings say so")
+    if given.timezone is not None:
+        return Choice(SETTING, given.timezone, Confidence.GIVEN, "the settings say so")
     zone, confidence, reason = _zone(database, table, naive)
+    if confidence is Confidence.ASSUMED and "timezone" in given.repeated:
+        return Choice(SETTING, "UTC", Confidence.GIVEN, "the settings say so")
     names = ", ".join(column.name for column in naive)
     return Choice(SETTING, zone, confidence, f"of {names}: {reason}")
 

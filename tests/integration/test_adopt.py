@@ -134,6 +134,21 @@ from generate_series(1, 10) n
 """
 
 
+def test_a_copy_of_the_reference_decides_nothing_and_keeps_its_comments(desk: Desk) -> None:
+    """Who starts with the reference has every setting in the file: all at its default."""
+    reference = (ROOT / "config/reconciler.yaml").read_text(encoding="utf-8")
+    run_sql(desk.url, WITH_PARAMETERS.ddl + ROWS)
+    expected = desk.proposal()["settings"]["jobs"]
+    desk.config.write_text(reference, encoding="utf-8")
+    assert desk.proposal()["settings"]["jobs"] == expected
+    assert desk.adopt("--yes").returncode == 0
+    new = desk.config.read_text(encoding="utf-8")
+    comments = [line for line in reference.splitlines() if line.lstrip().startswith("#")]
+    assert [line for line in new.splitlines() if line.lstrip().startswith("#")] == comments
+    assert len(new.splitlines()) == len(reference.splitlines())
+    assert "Nothing to do" in desk.adopt().stderr
+
+
 def test_the_second_time_there_is_nothing_to_do(desk: Desk) -> None:
     run_sql(desk.url, WITH_PARAMETERS.ddl)
     assert desk.adopt("--yes").returncode == 0

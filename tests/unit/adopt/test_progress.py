@@ -51,7 +51,7 @@ def seen(least: float, most: float, fractions: int = 0, count: int = 10) -> Colu
     ],
 )
 def test_scales(progress: Column, values: ColumnSample, scale: str, confidence: Confidence) -> None:
-    choice = recognise_scale(progress, values, None)
+    choice = recognise_scale(progress, values, Given())
     assert (choice.value, choice.confidence) == (scale, confidence)
 
 
@@ -68,8 +68,14 @@ def test_scales(progress: Column, values: ColumnSample, scale: str, confidence: 
 )
 def test_a_check_decides(bounds: str, scale: str) -> None:
     progress = column("progress", "real", checks=(f"CHECK (({bounds}))",))
-    choice = recognise_scale(progress, NOTHING, None)
+    choice = recognise_scale(progress, NOTHING, Given())
     assert (choice.value, choice.confidence) == (scale, Confidence.CERTAIN)
+
+
+def test_a_repeated_default_stands_where_nothing_is_known() -> None:
+    given, progress = Given(repeated=frozenset({"progress"})), column("progress", "real")
+    assert recognise_scale(progress, NOTHING, given).value == "percent"
+    assert recognise_scale(progress, seen(0, 0.9, 4), given).value == "fraction"
 
 
 def test_neither_percent_nor_fraction_is_not_progress() -> None:
