@@ -10,6 +10,7 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
+from reconciler.errors import DatabaseError
 from reconciler.store import open_store
 from reconciler.store.connection import Connection
 from tests.integration.hours import PostgresTime
@@ -57,38 +58,6 @@ class Database:
         return f"truncate {', '.join(t['name'] for t in tables)} restart identity"
 
 
-class Breaking:
-    """A connection as the store uses it, which breaks where `Wire` says so."""
-
-    def __init__(self, raw: Any, wire: Wire) -> None:
-        self._raw, self._wire = raw, wire
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
-
-    def __enter__(self) -> Any:
-        self._wire.before_transaction()
-        self._break_in("begin")
-        self._wire.open += 1
-        return self._raw.__enter__()
-
-    def __exit__(self, *error: Any) -> Any:
-        self._wire.open -= 1
-        if error[0] is None:
-            self._break_in("before commit")
-        answer = self._raw.__exit__(*error)
-        if error[0] is None:
-            self._break_in("after commit")
-        return answer
-
-    def _break_in(self, phase: Phase) -> None:
-        if self._wire.breaks == phase:
-            self._wire.breaks = None
-            self._wire.broke = True
-            self._raw.close()
-            raise psycopg2.OperationalError(f"the connection broke: {phase}")
-
-
 class Wire:
     """What happens between the reconcilers and Postgres."""
 
@@ -100,15 +69,39 @@ class Wire:
         self.broke = False
         #: Transactions that are open now: nobody else may wait for their locks.
         self.open = 0
+        #: Transactions that were begun.
+        self.begun = 0
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Connections that are opened meanwhile can break."""
-        connect = Connection.connect
+        """Every transaction of the store's connections goes through here meanwhile."""
+        transaction = Connection.transaction
 
-        def breaking(connection: Connection) -> Any:
-            return Breaking(connect(connection), self)
+        @contextmanager
+        def breaking(connection: Connection) -> Iterator[Any]:
+            self.before_transaction()
+            self.begun += 1
+            self.open += 1
+            try:
+                with transaction(connection) as cursor:
+                    self._break_in("begin", connection)
+                    yield cursor
+                    self._break_in("before commit", connection)
+            finally:
+                self.open -= 1
+            self._break_in("after commit", connection)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Connection, "connect", breaking)
+            patch.setattr(Connection, "transaction", breaking)
             yield
+
+    def _break_in(self, phase: Phase, connection: Connection) -> None:
+        if self.breaks == phase:
+            self.breaks, self.broke = None, True
+            connection.close()
+            words = f"the connection broke: {phase}"
+            raise (
+                DatabaseError(words)
+                if phase == "after commit"
+                else psycopg2.OperationalError(words)
+            )

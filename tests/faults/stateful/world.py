@@ -158,10 +158,11 @@ class World:
             self.on_pass()
 
     def _run_pass(self, agent: Agent, look_at: list[str] | None, *, search: bool) -> None:
-        broke, self.wire.broke = self.wire.broke, False
+        broke, self.wire.broke, begun = self.wire.broke, False, self.wire.begun
         for client in agent.clients.values():
             client.told.clear()
         report = agent.run_pass(look_at, search_history=search)
+        assert self.wire.begun > begun, "no transaction was seen: they go another way by now"
         if report is None:
             return
         if report.troubled and not self.wire.broke:
