@@ -47,12 +47,20 @@ def _zone(database: Database, table: Table, naive: Sequence[Column]) -> tuple[st
         return _ahead(database, zone, ahead_s, made_here=made_here)
     recent = ahead_s is not None and abs(ahead_s) <= RECENT_S
     if made_here:
-        seen = ", and the newest row fits" if recent and zone == "UTC" else ""
-        reason = f"a default of now() takes the session's zone, which is {zone} here{seen}"
-        return zone, Confidence.CERTAIN if seen else Confidence.LIKELY, reason
+        return _session(zone, recent=recent)
     if recent:
         return "UTC", Confidence.LIKELY, "the newest row is of now, if it is UTC"
     return "UTC", Confidence.ASSUMED, "the application sets them, and nothing shows in which zone"
+
+
+def _session(zone: str, *, recent: bool) -> tuple[str, Confidence, str]:
+    """Made by now() in a session, which an application may have given another zone than ours."""
+    reason = f"a default of now() takes the session's zone, which is {zone} here"
+    if not recent:
+        return zone, Confidence.LIKELY, reason
+    if zone == "UTC":
+        return zone, Confidence.CERTAIN, f"{reason}, and the newest row fits"
+    return zone, Confidence.ASSUMED, f"{reason}; it is UTC if the newest row was made just now"
 
 
 def _beside(database: Database, zone: str, offset_s: float) -> tuple[str, Confidence, str]:

@@ -124,7 +124,11 @@ def _asked(found: Found, settings: Settings) -> Found:
     if found.best is None or not found.best.questions:
         return found
     choices = ", ".join(Status)
-    terminal.remark(f"What do these words mean: {choices}? Just Enter leaves such rows alone.")
+    table = found.best.table.setting
+    terminal.remark(
+        f"What do these words of the status in {table} mean: {choices}? Just Enter leaves rows with"
+        " such a word alone."
+    )
     answers: dict[str, Status] = {}
     for question in found.best.questions[:MAX_QUESTIONS]:
         words = f"{terminal.safe(question.word, 60)!r} ({question.rows} rows)"

@@ -111,6 +111,8 @@ BERLIN = ("Europe/Berlin", 1.0)
         (None, "now()", BERLIN, "Europe/Berlin", Confidence.LIKELY),
         (None, "CURRENT_TIMESTAMP", ("Etc/UTC", 0.0), "UTC", Confidence.LIKELY),
         (-0.01, "now()", ("Etc/UTC", 0.0), "UTC", Confidence.CERTAIN),
+        (-0.01, "now()", BERLIN, "Europe/Berlin", Confidence.ASSUMED),
+        (-1.01, "now()", BERLIN, "Europe/Berlin", Confidence.LIKELY),
         (None, "timezone('utc'::text, now())", BERLIN, "UTC", Confidence.CERTAIN),
         (None, "(now() AT TIME ZONE 'utc'::text)", BERLIN, "UTC", Confidence.CERTAIN),
         # Nothing is made in the future.
