@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [verdicts|reactions|files] [--quick]`: measures and prints."""
+"""`python -m tests.benchmarks [PART] [--quick]`: measures, and prints the tables."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from rich.console import Console
 
 from reconciler.store import open_store
 from reconciler.store.embedded import ensure_running, stop
-from tests.benchmarks import contenders, files, loads, report, verdicts
+from tests.benchmarks import contenders, files, fleet, loads, report, scale, verdicts
 from tests.benchmarks.measure import Place, measure
 
 
 def main() -> None:
     """Measures reactions and load: ours one by one, then the poller; then the verdicts.
 
-    `files`, a directory with a million of them, is measured alone: it takes minutes and a GB.
+    `files`, a directory with a million of them, is measured alone: it takes minutes and a GB. So
+    are `scale`, up to a hundred thousand open jobs, and `fleet`, two hundred agents.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parts = ("all", "verdicts", "reactions", "files")
+    parts = ("all", "verdicts", "reactions", "files", "scale", "fleet")
     parser.add_argument("part", nargs="?", choices=parts, default="all")
     parser.add_argument("--quick", action="store_true", help="fewer ends; under 90 s")
     parser.add_argument("--comfyui", default="0.33.0", help="which version is simulated")
@@ -47,6 +48,11 @@ def main() -> None:
     if given.part == "files":
         with _laboratory(given.comfyui) as laboratory:
             files.run(console, laboratory.place, quick=given.quick)
+    if given.part == "scale":
+        with _laboratory(given.comfyui) as laboratory:
+            scale.run(console, laboratory.place, quick=given.quick)
+    if given.part == "fleet":
+        fleet.run(console, quick=given.quick)
     console.print(f"{time.monotonic() - began_s:.0f} s; {_load_average()}")
 
 
