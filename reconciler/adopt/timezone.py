@@ -14,7 +14,8 @@ SETTING = ("jobs", "timezone")
 SKEW_S, RECENT_S = 120.0, 900.0
 _HOUR_S = 3600.0
 _MAX_OFFSET_S = 14 * _HOUR_S
-_UTC = re.compile(r"at time zone 'utc'|timezone\('utc'", re.IGNORECASE)
+#: A default that names its zone; an abbreviation (JST) is no name of a zone.
+_ZONED = re.compile(r"(?:at time zone |timezone\()'(utc|[a-z_]+/[a-z0-9_/+-]+)'", re.IGNORECASE)
 _NOW = re.compile(
     r"now\(\)|current_timestamp|localtimestamp|transaction_timestamp|clock_timestamp", re.I
 )
@@ -36,8 +37,9 @@ def recognise_timezone(
 
 def _zone(database: Database, table: Table, naive: Sequence[Column]) -> tuple[str, Confidence, str]:
     defaults = [column.default or "" for column in naive]
-    if any(_UTC.search(default) for default in defaults):
-        return "UTC", Confidence.CERTAIN, "a default says so"
+    if said := [found[1] for default in defaults if (found := _ZONED.search(default))]:
+        zone = "UTC" if said[0].upper() == "UTC" else said[0]
+        return zone, Confidence.CERTAIN, "a default says so"
     made_here = any(_NOW.search(default) for default in defaults)
     zone = "UTC" if database.timezone in _UTC_NAMES else database.timezone
     if (offset_s := table.sample.utc_offset_s) is not None:

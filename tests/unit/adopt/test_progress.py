@@ -115,6 +115,7 @@ BERLIN = ("Europe/Berlin", 1.0)
         (-1.01, "now()", BERLIN, "Europe/Berlin", Confidence.LIKELY),
         (None, "timezone('utc'::text, now())", BERLIN, "UTC", Confidence.CERTAIN),
         (None, "(now() AT TIME ZONE 'utc'::text)", BERLIN, "UTC", Confidence.CERTAIN),
+        (None, "timezone('Asia/Tokyo'::text, now())", BERLIN, "Asia/Tokyo", Confidence.CERTAIN),
         # Nothing is made in the future.
         (0.99, "now()", BERLIN, "Europe/Berlin", Confidence.CERTAIN),
         (0.5, None, BERLIN, "Europe/Berlin", Confidence.LIKELY),
