@@ -81,7 +81,10 @@ class FileEvidence:
         if server is None or any(file.state not in settled for file in found):
             return tuple(found)
         # Whose they are is asked where all that is left is to say so.
-        paths = [resolve_inside(server.book.root, _relative(file)) for file in files]
+        try:
+            paths = [_resolved(server, file) for file in files]
+        except OutputError:  # its storage hangs since a moment ago
+            return tuple(replace(file, state=FileState.UNSETTLED) for file in found)
         claims = self.outputs.claims(paths)
         return tuple(
             self._whose(file, path, claims[path], prompt, _rows(record)) if path in claims else file
@@ -187,8 +190,8 @@ class FileEvidence:
         if ending is not None and server is not None and server.storage_answers():
             for file in ending.files:
                 if file.type == "output":
-                    with suppress(OutsideOutput):
-                        path = resolve_inside(server.book.root, _relative(file))
+                    with suppress(OutputError):
+                        path = _resolved(server, file)
                         reused = ending.cached or file.reused
                         paths[path] = Noted(reused, file.size_bytes, file.mtime_ns)
         return paths
@@ -206,11 +209,13 @@ class FileEvidence:
             # The settings name its server no longer, or its storage hangs, and who asks with it.
             return OutputFile(relative, FileState.UNSETTLED, is_main, file.node_id)
         try:
-            path = resolve_inside(server.book.root, relative)
+            path = _resolved(server, file)
         except OutsideOutput as error:
             shown = relative
             defects = (f"refused: {error}",)
             return OutputFile(shown, FileState.UNSOUND, is_main, file.node_id, defects, True)
+        except OutputError:  # its storage hangs since a moment ago
+            return OutputFile(relative, FileState.UNSETTLED, is_main, file.node_id)
         frames = expected.values.frames
         answer = self._answer(server, path, None if frames is None else frames.count)
         found = self._file(server.stored_path(path), answer, is_main, file.node_id, expected)
@@ -279,6 +284,12 @@ class FileEvidence:
         return (
             inspected_at is not None and self.clock.now() - inspected_at >= self.unsound_confirm_s
         )
+
+
+def _resolved(server: WatchedServer, file: ListedFile) -> Path:
+    """Raises OutsideOutput, and another OutputError where the storage hangs."""
+    root, relative = server.book.root, _relative(file)
+    return server.book.storage.ask(lambda: resolve_inside(root, relative))
 
 
 def _relative(file: ListedFile) -> str:

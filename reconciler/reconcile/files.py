@@ -6,7 +6,7 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from reconciler.errors import DatabaseError, InspectionError, LeaseLost, OutputE
 from reconciler.outputs.inspection import CHECKS_VERSION, Inspection, to_json
 from reconciler.outputs.progress import OnProgress
 from reconciler.outputs.siblings import group_of
+from reconciler.outputs.storage import Storage
 from reconciler.outputs.text import shown_path
 from reconciler.outputs.wanted import Wanted
 from reconciler.reconcile.checks import Checks
@@ -92,6 +93,8 @@ class OutputBook:
         """`turns`: with other agents that may see the same files."""
         self.server = server
         self.root = root
+        #: For the loop's questions; inspections hang in threads of their own.
+        self.storage = Storage(root)
         self._store = store
         self._inspections = inspections
         self._inspect = inspect
@@ -115,7 +118,7 @@ class OutputBook:
         Raises OutputError where the storage does not even say whether the file exists.
         """
         try:
-            facts = os.stat(path, follow_symlinks=False)
+            facts = self.storage.ask(lambda: os.stat(path, follow_symlinks=False))
         except (FileNotFoundError, NotADirectoryError):
             return Answer(FileState.ABSENT)
         except OSError as error:
@@ -128,11 +131,15 @@ class OutputBook:
         What cannot be looked at is left out: a pass or the next listing asks again.
         """
         self._recall(paths)
-        for path in paths:
+        try:
+            found = self.storage.ask(lambda: _look_at_all(paths))
+        except OutputError as error:
+            log.warning("files not looked at", server=self.server, reason=str(error))
+            return
+        for path, facts in found.items():
             with self._lock:
                 record = self._answers.get(path)
-            with suppress(OSError):
-                self._judged(path, os.stat(path, follow_symlinks=False), record, urgent=False)
+            self._judged(path, facts, record, urgent=False)
 
     def _judged(
         self, path: Path, facts: os.stat_result, record: OutputRecord | None, urgent: bool
@@ -358,6 +365,14 @@ class OutputBook:
                 self._troubles.pop(next(iter(self._troubles)))
         if before is None or before.reason != reason:
             log.warning("not inspected yet", path=os.fspath(path), reason=reason)
+
+
+def _look_at_all(paths: Iterable[Path]) -> dict[Path, os.stat_result]:
+    found = {}
+    for path in paths:
+        with suppress(OSError):
+            found[path] = os.stat(path, follow_symlinks=False)
+    return found
 
 
 def same_file(record: OutputRecord, facts: os.stat_result) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from reconciler.comfyui.manifest import Manifest, parse_manifest
 from reconciler.comfyui.values import EndedPrompt
 from reconciler.errors import OutputError
 from reconciler.outputs.paths import open_unchanged
+from reconciler.outputs.storage import Storage
 from reconciler.outputs.text import printable
 from reconciler.store.clean import clean_text
 
@@ -52,8 +54,9 @@ class Manifests:
     Ask only while the storage answers. One thread asks; `hear` may be called from any.
     """
 
-    def __init__(self, server: str, root: Path) -> None:
+    def __init__(self, server: str, root: Path, storage: Storage | None = None) -> None:
         self._server = server
+        self._storage = storage or Storage(root)
         self._folder = root / MANIFEST_DIR
         self._kept: OrderedDict[str, tuple[_Facts, Manifest | None]] = OrderedDict()
         #: What a search found before, by name: read, or too old to be wanted.
@@ -100,35 +103,23 @@ class Manifests:
         self.searched = True
         found: list[tuple[int, str, _Facts]] = []
         try:
-            with os.scandir(self._folder) as entries:
-                for entry in entries:
-                    if _is_manifest(entry.name):
-                        found += self._new(entry, since)
+            new = self._storage.ask(lambda: _new_in(self._folder, self._noted))
         except (FileNotFoundError, NotADirectoryError):
             return
-        except OSError as error:
-            self._say("not listed", "", f"the folder cannot be listed: {error.strerror}")
+        except (OSError, OutputError) as error:
+            self._say("not listed", "", f"the folder cannot be listed: {error}")
             return
+        for name, facts, is_file in new:
+            if facts.mtime_ns / 1e9 < since:
+                self._remember(name, facts)
+            elif is_file:
+                found.append((facts.mtime_ns, name, facts))
         left_bytes = SEARCH_BYTES
         for _, name, facts in sorted(found, reverse=True)[:SEARCH_FILES]:
             left_bytes -= facts.size_bytes
             if left_bytes < 0:
                 break
             self._note(name, facts)
-
-    def _new(self, entry: os.DirEntry[str], since: float) -> Iterator[tuple[int, str, _Facts]]:
-        """The file, unless it was read or is older than is wanted."""
-        facts = self._noted.get(entry.name)
-        if facts is not None and facts.inode == entry.inode():
-            return  # the name and the inode come with the listing: no question to the storage
-        try:
-            facts = _Facts.of(entry.stat(follow_symlinks=False))
-        except OSError:
-            return
-        if facts.mtime_ns / 1e9 < since:
-            self._remember(entry.name, facts)
-        elif entry.is_file(follow_symlinks=False):
-            yield facts.mtime_ns, entry.name, facts
 
     def _note_heard(self) -> None:
         with self._lock:
@@ -171,12 +162,12 @@ class Manifests:
     def _read(self, name: str) -> Manifest | None:
         path = self._folder / name
         try:
-            facts = _Facts.of(os.stat(path, follow_symlinks=False))
+            facts = _Facts.of(self._storage.ask(lambda: os.stat(path, follow_symlinks=False)))
         except (FileNotFoundError, NotADirectoryError):
             self._kept.pop(name, None)
             return None
-        except OSError as error:
-            self._say("not found", name, f"it cannot be looked at: {error.strerror}")
+        except (OSError, OutputError) as error:
+            self._say("not found", name, f"it cannot be looked at: {error}")
             return None
         kept = self._kept.get(name)
         if kept is not None and kept[0] == facts:
@@ -192,10 +183,8 @@ class Manifests:
         return manifest
 
     def _parse(self, path: Path) -> Manifest | None:
-        if self._folder.is_symlink():
-            raise OutputError("its folder is a symbolic link: it may lead anywhere")
         try:
-            return parse_manifest(_bytes_of(path))
+            return parse_manifest(self._storage.ask(lambda: _bytes_of(path)))
         except Misshapen as error:
             self._say(str(error), path.name, str(error))
             return None
@@ -212,12 +201,28 @@ class Manifests:
             )
 
 
+def _new_in(folder: Path, noted: Mapping[str, _Facts]) -> list[tuple[str, _Facts, bool]]:
+    """Files that were not noted yet, and whether they are ordinary ones. Of one that was, name and
+    inode come with the listing: no question to the storage."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            known = noted.get(entry.name)
+            if _is_manifest(entry.name) and (known is None or known.inode != entry.inode()):
+                with suppress(OSError):
+                    facts = _Facts.of(entry.stat(follow_symlinks=False))
+                    found.append((entry.name, facts, entry.is_file(follow_symlinks=False)))
+    return found
+
+
 def _is_manifest(name: str) -> bool:
     return name.endswith(_SUFFIX) and not name.startswith(".")
 
 
 def _bytes_of(path: Path) -> bytes:
     """The whole file, if it is an ordinary one and no larger than a manifest may be."""
+    if path.parent.is_symlink():
+        raise OutputError("its folder is a symbolic link: it may lead anywhere")
     with open_unchanged(path) as (descriptor, state):
         if state.st_size > MAX_MANIFEST_BYTES:
             raise Misshapen(f"it is larger than the {MAX_MANIFEST_BYTES} bytes of a manifest")

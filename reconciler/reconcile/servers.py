@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from reconciler.comfyui.values import EndedPrompt, HistoryPage, Look, QueuedPrompt, ServerInfo
 from reconciler.core.evidence import SHARED, Place
-from reconciler.errors import ServerAnswer, ServerError, ServerRefused, ServerTimeout
+from reconciler.errors import OutputError, ServerAnswer, ServerError, ServerRefused, ServerTimeout
 from reconciler.outputs.mounts import is_same_place, storage_marker
 from reconciler.reconcile.boots import note_boot
 from reconciler.reconcile.files import OutputBook
@@ -21,6 +21,8 @@ from reconciler.reconcile.notes import EndedNotes, NotedTags
 from reconciler.store.servers import ServerRecord
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 #: A server that was not looked at for longer was away, in seconds. Shorter gaps are common while
 #: a node computes, and to search its history costs it megabytes.
@@ -94,7 +96,7 @@ class WatchedServer:
 
     def __post_init__(self) -> None:
         self.tags = NotedTags(self.notes)
-        self.manifests = Manifests(self.name, self.book.root)
+        self.manifests = Manifests(self.name, self.book.root, self.book.storage)
         self._may_be_another = self.record.answered_at is None
         self._seen_at = self.record.answered_at
 
@@ -226,14 +228,16 @@ class WatchedServer:
         if not self.book.is_mounted:
             return True  # the server itself says of each file whether it is there
         root = self.book.root
-        # A share whose server is gone hangs whoever asks it: the watch has found out in a thread.
-        marker = storage_marker(root) if self.storage_answers() else None
+        # A share whose server is gone hangs whoever asks it: mostly the watch has found out before.
+        if not self.storage_answers():
+            return self._note_storage(healthy=False)
+        nowhere: tuple[str | None, str] = (None, "")
+        marker, real = self._ask(lambda: (storage_marker(root), os.path.realpath(root)), nowhere)
         if marker is None:
             return self._note_storage(healthy=False)
         if marker == self._marker and self._storage_ok:
             return True
         self._marker = marker
-        real = os.path.realpath(root)
         healthy = self._is_accepted(real, marker, known_outputs)
         if healthy and (self.record.output_dir, self.record.output_marker) != (real, marker):
             self.record.output_dir, self.record.output_marker = real, marker
@@ -246,11 +250,20 @@ class WatchedServer:
         before = self.record.output_marker
         if self.record.output_dir != real or before in (None, marker):
             return True  # the first time, another directory in the settings, or the same storage
-        if before is not None and is_same_place(before, marker) and _is_in_use(self.book.root):
-            return True
+        in_use = self._ask(lambda: _is_in_use(self.book.root), otherwise=False)
         files = known_outputs(self.name)
+        if not files or (before is not None and is_same_place(before, marker) and in_use):
+            return in_use
         # What cannot be looked at (no permission, a stale handle) is not there.
-        return any(map(os.path.exists, files)) if files else _is_in_use(self.book.root)
+        return self._ask(lambda: any(map(os.path.exists, files)), otherwise=False)
+
+    def _ask(self, question: Callable[[], T], otherwise: T) -> T:
+        """Asks the storage; `otherwise` where it hangs."""
+        try:
+            return self.book.storage.ask(question)
+        except OutputError as error:
+            log.warning("output directory hangs", server=self.name, reason=str(error))
+            return otherwise
 
     def _note_storage(self, *, healthy: bool) -> bool:
         if healthy != self._storage_ok:

@@ -42,7 +42,8 @@ class Arrivals:
         self._open: dict[Path, FileFact | None] = {}
         #: The same as the last listing found them.
         self._listed: dict[Path, FileFact] = {}
-        #: Those that may be inspected.
+        #: Those that something was heard of, and those that may be inspected.
+        self._noticed: dict[Path, None] = {}
         self._settled: dict[Path, None] = {}
         self._looked_s = self._next_look_s = time.monotonic()
 
@@ -58,14 +59,12 @@ class Arrivals:
             self._open.pop(path, None)
         elif close_will_come:
             self._open[path] = None
-        self._look(path, time.monotonic())
+        self._noticed[path] = None
 
     def lose_track(self) -> None:
         """Events may have been lost: a close, too. Files that are open must be quiet to settle."""
-        now_s = time.monotonic()
-        unsure, self._open, self._listed = self._open, {}, {}
-        for path in unsure:
-            self._look(path, now_s)
+        self._noticed |= dict.fromkeys(self._open)
+        self._open, self._listed = {}, {}
 
     def note_scan(self, scan: Scan) -> None:
         """A listing found these files."""
@@ -86,10 +85,10 @@ class Arrivals:
         now_s = time.monotonic()
         if now_s >= self._next_look_s:
             self._looked_s = now_s
-            unsettled = [*self._waiting, *self._open]
-            for path in unsettled:
-                self._look(path, now_s)
+            unsettled = self._waiting.keys() | self._open.keys()
+            self._noticed |= dict.fromkeys(unsettled)
             self._next_look_s = now_s + len(unsettled) * _LOOK_S / _LOOK_SHARE
+        self._look(now_s)
         while self._settled:
             batch = list(islice(self._settled, _BATCH))
             self._book.arrived(batch)
@@ -101,19 +100,25 @@ class Arrivals:
         due_s = self._settle.due_s(self._looked_s) if self._waiting else None
         return None if due_s is None else max(max(due_s, self._next_look_s) - time.monotonic(), 0.0)
 
-    def _look(self, path: Path, now_s: float) -> None:
+    def _look(self, now_s: float) -> None:
+        """Looks at those that were noticed. While the storage hangs they are kept in mind."""
+        if not self._noticed:
+            return
+        paths = list(self._noticed)
         try:
-            fact = look_at(path)
+            found = self._book.storage.ask(lambda: [(path, _seen(path)) for path in paths])
         except OutputError as error:
-            log.warning("file not looked at", reason=str(error))
-            fact = None
-        if fact is None:
-            self._waiting.pop(path, None)
-            self._open.pop(path, None)
-        elif path in self._open:
-            self._watch_growth(path, fact)
-        else:
-            self._consider(fact, now_s)
+            log.warning("files not looked at", reason=str(error))
+            return
+        self._noticed = {}
+        for path, fact in found:
+            if fact is None:
+                self._waiting.pop(path, None)
+                self._open.pop(path, None)
+            elif path in self._open:
+                self._watch_growth(path, fact)
+            else:
+                self._consider(fact, now_s)
 
     def _watch_growth(self, path: Path, fact: FileFact) -> None:
         if self._open[path] not in (None, fact):
@@ -128,3 +133,11 @@ class Arrivals:
             return
         self._waiting.pop(fact.path, None)
         self._settled[fact.path] = None
+
+
+def _seen(path: Path) -> FileFact | None:
+    try:
+        return look_at(path)
+    except OutputError as error:
+        log.warning("file not looked at", reason=str(error))
+        return None

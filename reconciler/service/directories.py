@@ -58,7 +58,8 @@ class Directories:
             directory.servers[server.name] = server
             directory.watch.start()
         directory.servers[server.name] = server
-        server.storage_answers = lambda: directory.watch.healthy
+        book = server.book
+        server.storage_answers = lambda: directory.watch.healthy and not book.storage.hangs
 
     def end(self, server: WatchedServer) -> None:
         """Its directory is watched no longer, unless another server needs it."""
@@ -79,14 +80,11 @@ class Directories:
                 close_will_come=directory.watch.kind == "inotify",
             )
 
-    def note_listed(self, root: Path) -> None:
-        """A listing is finished."""
-        found, directory = self._listings.take(str(root)), self._known.get(root)
-        if found and directory is not None:
-            directory.arrivals.note_scan(found)
-
     def tick(self) -> None:
-        """Looks again at files that had not settled."""
+        """Takes the listings that are finished, and looks again at files that had not settled."""
+        for root, found in self._listings.taken():
+            if (known := self._known.get(Path(root))) is not None:
+                known.arrivals.note_scan(found)
         for directory in self._known.values():
             directory.arrivals.tick()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +23,8 @@ class Listings:
     """One listing at a time of each directory. Belongs to the service's loop: not thread-safe."""
 
     def __init__(self, roots: Mapping[str, Path], on_done: Callable[[str], None]) -> None:
-        """`roots` by server. `on_done` hears, in a thread, of each listing that can be taken."""
+        """`roots` by name. `on_done` hears, in a thread, of each listing that can be taken: a hint,
+        which may get lost."""
         self._rescans = {name: Rescans(root) for name, root in roots.items()}
         self._on_done = on_done
         # A thread for each: a share that hangs must not keep the others from being listed.
@@ -49,10 +50,15 @@ class Listings:
         self._running[name] = future
         future.add_done_callback(lambda _: self._on_done(name))
 
-    def take(self, name: str) -> Scan | None:
-        """The listing that is done; None where it failed, which is told in the log."""
-        future = self._running.pop(name, None)
-        if future is None or future.cancelled():
+    def taken(self) -> Iterator[tuple[str, Scan]]:
+        """The listings that are done; of one that failed, the log tells."""
+        for name in [name for name, future in self._running.items() if future.done()]:
+            if (found := self._take(name)) is not None:
+                yield name, found
+
+    def _take(self, name: str) -> Scan | None:
+        future = self._running.pop(name)
+        if future.cancelled():
             return None
         now_s = time.monotonic()
         self._not_before_s[name] = now_s + (now_s - self._began_s[name]) * (1 / _SHARE - 1)

@@ -27,7 +27,7 @@ from reconciler.retention.keeper import Quiet
 from reconciler.service.attending import address_of
 from reconciler.service.directories import Directories
 from reconciler.service.keeping import keeper_of
-from reconciler.service.topics import FileChanged, Inspected, LeasesChanged, LookAt, Scanned
+from reconciler.service.topics import FileChanged, Inspected, LeasesChanged, LookAt
 from reconciler.service.wiring import Parts, build, tenure_of
 from reconciler.settings import Settings
 from reconciler.store import Store
@@ -123,8 +123,6 @@ class Service:
         for topic in topics:
             if isinstance(topic, FileChanged):
                 self._directories.note_change(topic)
-            elif isinstance(topic, Scanned):
-                self._directories.note_listed(topic.root)
         self._directories.tick()
         if not self._trusts_leases():
             return

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.comfyui.values import Look, QueuedPrompt, RunningState
 from reconciler.core.evidence import Doing, Place
+from reconciler.outputs.storage import Storage
 from reconciler.reconcile.live import Heard
 from reconciler.reconcile.runs import doing_of, note_run, unwatched_s
 from reconciler.reconcile.servers import WatchedServer
@@ -21,6 +22,7 @@ SAMPLING = Doing("7", "KSampler", 12, 30)
 
 class Book:
     root = Path("/nowhere")
+    storage = Storage(root)
 
 
 def server(name: str = "gpu", unwatched: float = 0.0, **look: Any) -> WatchedServer:

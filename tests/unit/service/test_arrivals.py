@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.errors import DatabaseError
 from reconciler.outputs.rescans import Rescans
+from reconciler.outputs.storage import Storage
 from reconciler.service import arrivals as module
 from reconciler.service.arrivals import Arrivals
 
@@ -18,6 +19,7 @@ class Book:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.storage = Storage(Path("/"))
         self.batches = 0
         self.broken = False
 
@@ -88,6 +90,7 @@ def test_polling_gives_no_close_so_quiet_has_to_do(
     arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
 ) -> None:
     arrivals.note(write(tmp_path / "a.mp4", "x"), closed=False, close_will_come=False)
+    arrivals.tick()
     assert book.asked == []
     assert arrivals.due_s() == 1.0
     clock.now += 1.0
@@ -139,7 +142,9 @@ def test_where_events_were_lost_an_open_file_settles_by_being_quiet(
     arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
 ) -> None:
     arrivals.note(write(tmp_path / "a.mp4", "x"), closed=False, close_will_come=True)
+    arrivals.tick()
     arrivals.lose_track()
+    arrivals.tick()
     clock.now += 1.0
     arrivals.tick()
     assert book.asked == ["a.mp4"]
