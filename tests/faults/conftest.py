@@ -33,6 +33,13 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
+def only_long(long: bool) -> None:
+    """For faults that are kin to one that `make test` plays."""
+    if not long:
+        pytest.skip("takes long: `make faults` plays it")
+
+
+@pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
     """Notes a figure of this test: what the row said during the fault, and how soon it was right.
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,15 @@ def gpu(tmp_path: Path) -> Iterator[Simulator]:
         yield simulator
 
 
+@contextmanager
+def under(clock: ProcessClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is started now has this clock."""
+    with monkeypatch.context() as patch:
+        for name, value in clock.variables.items():
+            patch.setenv(name, value)
+        yield
+
+
 def interrupt(url: str) -> None:
     requests.post(f"{url}/interrupt", json={}, timeout=10.0).raise_for_status()
 
@@ -73,25 +82,49 @@ def live_through(rows: Rows, gpu: Simulator | Process, jump: Callable[[], None])
 
 
 @needs_faketime
+def test_every_clock_is_set_at_once(
+    rows: Rows, tmp_path: Path, figure: Figure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours and the database's forward; ComfyUI's was an hour ahead and is set back."""
+    (tmp_path / "ours").mkdir()
+    clocks = [ProcessClock(tmp_path, HOUR_S), ProcessClock(tmp_path / "ours")]
+    database = DatabaseClock(rows.url)
+
+    def jump() -> None:
+        clocks[0].set(0)
+        clocks[1].set(HOUR_S)
+        database.set(HOUR_S)
+
+    with ExitStack() as stack:
+        with under(clocks[0], monkeypatch):
+            gpu = stack.enter_context(simulating(tmp_path / "out"))
+        config = write_config(tmp_path, rows.url, **USUAL, servers=[entry(gpu.url, gpu.output_dir)])
+        with under(clocks[1], monkeypatch):
+            stack.enter_context(running(config))
+        said = live_through(rows, gpu, jump)
+    figure(f"right after it: {said}; all right")
+    assert said == {"runs": "processing", "waits": "queued"}
+
+
+@needs_faketime
 @BY_AN_HOUR
+@pytest.mark.usefixtures("only_long")
 @pytest.mark.parametrize("observer", ["inotify", "polling"])
 def test_our_own_clock_is_set(
     rows: Rows, gpu: Simulator, tmp_path: Path, figure: Figure, ahead_s: int, observer: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     clock = ProcessClock(tmp_path)
-    for name, value in clock.variables.items():
-        monkeypatch.setenv(name, value)
     watch = {"observer": observer, "poll_interval_s": 0.2, "rescan_s": 2.0}
     config = write_config(tmp_path, rows.url, gpu, **{**USUAL, "watch": watch})
-    with running(config) as service:
+    with under(clock, monkeypatch), running(config):
         said = live_through(rows, gpu, lambda: clock.set(ahead_s))
-        assert service.process.poll() is None
     figure(f"right after it: {said}; all right")
     assert said == {"runs": "processing", "waits": "queued"}
 
 
 @BY_AN_HOUR
+@pytest.mark.usefixtures("only_long")
 def test_the_databases_clock_is_set(
     rows: Rows, gpu: Simulator, tmp_path: Path, figure: Figure, ahead_s: int
 ) -> None:
@@ -104,6 +137,7 @@ def test_the_databases_clock_is_set(
 
 
 @BY_AN_HOUR
+@pytest.mark.usefixtures("only_long")
 def test_the_databases_clock_is_set_while_a_server_is_away(
     rows: Rows, tmp_path: Path, figure: Figure, ahead_s: int
 ) -> None:
@@ -131,6 +165,7 @@ def test_the_databases_clock_is_set_while_a_server_is_away(
 
 @needs_faketime
 @BY_AN_HOUR
+@pytest.mark.usefixtures("only_long")
 @pytest.mark.parametrize("pack", [True, False], ids=["with the pack", "without it"])
 def test_comfyui_clock_is_off(
     rows: Rows, tmp_path: Path, figure: Figure, ahead_s: int, pack: bool,
@@ -138,22 +173,19 @@ def test_comfyui_clock_is_off(
 ) -> None:  # fmt: skip
     """Its history, manifests and snapshots tell times of its own, and then it is set right."""
     clock = ProcessClock(tmp_path, ahead_s)
-    with monkeypatch.context() as patch:
-        for name, value in clock.variables.items():
-            patch.setenv(name, value)
-        simulator = simulating(tmp_path / "out", *([] if pack else ["--no-pack"]))
-        gpu = simulator.__enter__()
-    try:
+    with ExitStack() as stack:
+        with under(clock, monkeypatch):
+            without = [] if pack else ["--no-pack"]
+            gpu = stack.enter_context(simulating(tmp_path / "out", *without))
         config = write_config(tmp_path, rows.url, **USUAL, servers=[entry(gpu.url, gpu.output_dir)])
-        with running(config):
-            said = live_through(rows, gpu, lambda: clock.set(0))
-    finally:
-        simulator.__exit__(None, None, None)
+        stack.enter_context(running(config))
+        said = live_through(rows, gpu, lambda: clock.set(0))
     figure(f"right after it was set right: {said}; all right")
     assert said == {"runs": "processing", "waits": "queued"}
 
 
 @BY_AN_HOUR
+@pytest.mark.usefixtures("only_long")
 def test_files_of_another_clock(rows: Rows, tmp_path: Path, figure: Figure, ahead_s: int) -> None:
     """The storage's clock is off: files are an hour older than their jobs, or of the future."""
     with Simulator(tmp_path / "out", pack=False) as gpu:

@@ -116,6 +116,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("pack", packs, ids=["with the pack", "without it"][: len(packs)])
 
 
+@pytest.mark.usefixtures("only_long")
 def test_another_server_at_the_same_address(
     rows: Rows, tmp_path: Path, figure: Figure, pack: bool
 ) -> None:
@@ -190,6 +191,7 @@ socket.getaddrinfo = getaddrinfo
 """
 
 
+@pytest.mark.usefixtures("only_long")
 def test_names_that_are_not_found_for_a_while(
     rows: Rows, tmp_path: Path, figure: Figure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +225,7 @@ def test_names_that_are_not_found_for_a_while(
     assert verdicts(rows, job) == ["completed"]
 
 
+@pytest.mark.usefixtures("only_long")
 def test_a_client_id_that_somebody_else_takes(rows: Rows, tmp_path: Path, figure: Figure) -> None:
     """ComfyUI sends to the newest connection of a client id alone: ours stays open and silent."""
     with Simulator(tmp_path / "out", pack=False) as gpu:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
@@ -18,8 +19,9 @@ from tests.integration.running import Rows, running, write_config
 from tests.waiting import wait_for
 
 
-def test_no_file_handle_is_left(database: str, tmp_path: Path, figure: Figure, long: bool) -> None:
-    without_s = 30.0 if long else 2.0
+@pytest.mark.usefixtures("only_long")
+def test_no_file_handle_is_left(database: str, tmp_path: Path, figure: Figure) -> None:
+    without_s = 20.0
     rows = Rows(database)
     with (
         Simulator(tmp_path / "out", pack=False) as gpu,

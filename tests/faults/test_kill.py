@@ -174,7 +174,7 @@ def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
 def test_kill_9_at_random_moments(
     database: str, tmp_path: Path, figure: Figure, long: bool
 ) -> None:
-    kills, gpu_count, open_jobs = (200, 3, OPEN_JOBS) if long else (6, 2, 20)
+    kills, gpu_count, open_jobs = (200, 3, OPEN_JOBS) if long else (4, 2, 20)
     seed = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     figure(f"seed {seed} (FAULTS_SEED={seed} plays it again)")
     rows = Rows(database)

@@ -23,7 +23,7 @@ from tests.integration.running import Rows
 
 @pytest.mark.timeout(2400)
 def test_soak(data_dir: Path, tmp_path: Path, figure: Figure, long: bool) -> None:
-    total, most_open, jobs_per_fault = (2000, 60, 10) if long else (60, 20, 5)
+    total, most_open, jobs_per_fault = (2000, 60, 10) if long else (60, 30, 8)
     seed = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     figure(f"seed {seed} (FAULTS_SEED={seed} plays it again)")
     url, began_s = embedded.ensure_running(data_dir), time.monotonic()

@@ -149,7 +149,7 @@ PHASES = (
     waiting_for_the_table,
     with_a_locked_row,
 )
-SHORT = (inspecting, writing)
+SHORT = (inspecting,)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -207,12 +207,11 @@ def test_sigterm(
     assert took_s < 5.0
 
 
+@pytest.mark.usefixtures("only_long")
 @pytest.mark.parametrize("moment", ["initdb", "postgres"])
 def test_sigterm_while_the_embedded_postgres_starts(
-    new_data_dir: Path, tmp_path: Path, figure: Figure, moment: str, long: bool
+    new_data_dir: Path, tmp_path: Path, figure: Figure, moment: str
 ) -> None:
-    if moment == "initdb" and not long:
-        pytest.skip("the long form stops it in initdb, too")
     with Simulator(tmp_path / "out") as gpu:
         config = write_config(tmp_path, "", gpu, database={}, data_dir=str(new_data_dir))
         service = Running(config, tmp_path / "service.log")
