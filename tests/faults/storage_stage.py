@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,24 @@ def mount(*arguments: str | Path) -> None:
 def unmount(path: Path) -> None:
     """umount(8), also of what is in use."""
     subprocess.run(["umount", "--lazy", os.fspath(path)], check=True, capture_output=True)
+
+
+@contextmanager
+def hanging(place: Path) -> Iterator[None]:
+    """A file system that never answers lies over the place: whoever touches it hangs, as with a
+    share whose server is gone. Raises OSError where we may not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    device = os.open("/dev/fuse", os.O_RDWR)
+    try:
+        options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other"
+        if libc.mount(b"hung", os.fsencode(place), b"fuse", 0, options.encode()):
+            raise OSError(ctypes.get_errno(), "mount")
+        try:
+            yield
+        finally:
+            unmount(place)
+    finally:
+        os.close(device)  # whoever hangs gets an error
 
 
 def may_mount(folder: Path) -> bool:

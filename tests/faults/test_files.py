@@ -7,19 +7,19 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from reconciler.simulator.outcomes import Outcome, Saver
 from tests.faults.conftest import Figure
-from tests.faults.storage_stage import Gpu, Stage, may_mount, mount, staged, unmount
+from tests.faults.storage_stage import Gpu, Stage, hanging, may_mount, mount, staged, unmount
 from tests.integration.conftest import fresh_database
 from tests.waiting import wait_for
 
 #: Those that are seen through a mount, where this machine lets us mount.
-MOUNTED = ("unmounted", "covered", "full")
+MOUNTED = ("unmounted", "covered", "frozen", "full")
 PLAIN = (
     "replaced",
     "deleted",
@@ -152,6 +152,32 @@ def test_a_directory_that_is_deleted_and_made_again(gpu: Gpu, figure: Figure) ->
     watched = _copy(gpu.seen, "seen.png")
     wait_for(lambda: gpu.knows(gpu.seen / watched), "it is watched again")
     figure(f"the directory was made again by ComfyUI; {right}")
+
+
+def test_a_frozen_directory_holds_up_no_other(gpu: Gpu, stage: Stage, figure: Figure) -> None:
+    """A network share whose server is gone: whoever asks it hangs, for minutes."""
+    gpu.complete()
+    job = gpu.started()
+    well = stage.gpus["renamed"]
+    with _hanging(gpu.seen):
+        gpu.ended(job)
+        well.over()
+        others = [well.right(well.submit()) for _ in range(5)]
+        said = gpu.says(job)
+        gpu.over()
+    right = gpu.right(job)
+    assert gpu.story(job) == ["completed"]
+    figure(f"the row said {said}; jobs of another server were {others[0]}, {others[-1]}; {right}")
+
+
+@contextmanager
+def _hanging(place: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hanging(place))
+        except OSError as error:
+            pytest.skip(f"this machine lets us mount no file system of our own: {error}")
+        yield
 
 
 def test_a_locked_directory_is_waited_for(gpu: Gpu, stage: Stage, figure: Figure) -> None:
