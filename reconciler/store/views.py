@@ -152,8 +152,7 @@ class JobViews:
 def _order(view: JobView) -> tuple[int, float, float]:
     place = _FIRST.index(view.status) if view.status in _FIRST else len(_FIRST)
     position = math.inf if view.queue_position is None else view.queue_position
-    began = view.opened_at if view.created_at is None else view.created_at
-    return place, position, math.inf if began is None else -began
+    return place, position, math.inf if view.created_at is None else -view.created_at
 
 
 def _view(row: Mapping[str, Any], job_id: str) -> JobView:
@@ -167,6 +166,7 @@ def _view(row: Mapping[str, Any], job_id: str) -> JobView:
             "word": row["row_word"],
             "prompt_id": row["row_prompt_id"],
             "frames": frames if isinstance(frames, int) else None,
+            "created_at": row["opened_at"] if row["created_at"] is None else row["created_at"],
             "failure": FailureCode(row["failure"]) if row["failure"] else None,
             "progress": row["row_progress"] if row["progress"] is None else row["progress"],
             "reason": _reason(row),
