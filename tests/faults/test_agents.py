@@ -90,7 +90,7 @@ def test_a_clean_stop_hands_over_at_once(agents: Agents, gpu: Simulator, figure:
         agents.wait_for_holder("second")
         figure(f"SIGTERM: the standby has the server after {since(began)}")
         agents.rows.wait(job, "completed")
-        assert first.end() == 0
+        assert first.process.wait(20.0) == 0
 
 
 def test_a_frozen_agent_that_wakes_up_writes_nothing_stale(
