@@ -12,7 +12,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from reconciler.errors import DatabaseError, StatementRefused
 from reconciler.settings.postgres import masked_dsn
 from reconciler.store.patience import Cursor, PatientConnection, PatientCursor
-from reconciler.store.queries import OWN_SCHEMA
+from reconciler.store.queries import OWN_SCHEMA, query
 
 __all__ = ["Connection", "Cursor", "explain", "settings_of_a_transaction"]
 
@@ -159,6 +159,7 @@ class Connection:
                     cursor.preamble = f"begin; {self.settings};\n".encode()
                     yield cursor
                     cursor.execute("commit")
+                    self._give_hint(cursor)
             except psycopg2.Error as error:
                 self._undo()
                 words = explain(error, self.url)
@@ -177,6 +178,13 @@ class Connection:
         with self.transaction() as cursor:
             self.guard(cursor)
             yield cursor
+
+    def _give_hint(self, cursor: Cursor) -> None:
+        """What was changed is committed. NOTIFY has a lock on the whole database at its commit: as
+        part of the change it would hold up everybody's while this one waits for the disk."""
+        if cursor.hint is not None:
+            with contextlib.suppress(psycopg2.Error):  # it is but a hint
+                cursor.execute(query("notify"), {"payload": cursor.hint})
 
     def _opened(self) -> PatientConnection:
         if self._raw is None or self._raw.closed:

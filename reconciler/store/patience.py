@@ -100,6 +100,9 @@ class Cursor(PatientCursor):
             query, vars, self.preamble = self.preamble + self.mogrify(query, vars), None, b""
         super().execute(query, vars)
 
+    #: What whoever listens is to hear once the transaction is committed.
+    hint: str | None = None
+
     def fetchone(self) -> dict[str, Any] | None:  # type: ignore[override]
         row = super().fetchone()
         return None if row is None else dict(zip(self._names, row, strict=True))

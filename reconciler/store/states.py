@@ -91,8 +91,8 @@ def told(job: Job, event: Event) -> tuple[str, int, Event]:
 
 
 def notify(cursor: Cursor, payload: str) -> None:
-    """A hint to whoever listens that something changed."""
-    cursor.execute(query("notify"), {"payload": payload[:200]})
+    """A hint to whoever listens that something changed; the last one of a transaction is given."""
+    cursor.hint = payload[:200]
 
 
 def _ids(values: Sequence[Mapping[str, object]]) -> list[object]:
