@@ -59,13 +59,16 @@ def plant(mutant: Mutant, folder: Path) -> None:
 
 def look_for_it(mutant: Mutant, folder: Path, url: str) -> Outcome:
     """Runs whoever has to notice, on the copy and this Postgres."""
-    return _model(folder) if mutant.by == "model of leases" else histories(folder, url)
+    if mutant.by == "model of leases":
+        return _model(folder)
+    return histories(folder, url, mutant.first)
 
 
-def histories(folder: Path, url: str, number: int = HISTORIES) -> Outcome:
+def histories(folder: Path, url: str, first: str, number: int = HISTORIES) -> Outcome:
     """Those that are kept, then the same new ones each time, until one fails."""
-    command = [sys.executable, "-m", "tests.faults.stateful", "--url", url, "--json", "--kept"]
-    command += ["--fixed", "--no-shrink", "--histories", str(number), "--steps", str(STEPS)]
+    command = [sys.executable, "-m", "tests.faults.stateful", "--url", url, "--json", "--fixed"]
+    command += ["--no-shrink", f"--kept={first}"]
+    command += ["--histories", str(number), "--steps", str(STEPS)]
     ran = _run(command, folder)
     try:
         told = json.loads(ran.stdout.splitlines()[-1])
@@ -73,7 +76,8 @@ def histories(folder: Path, url: str, number: int = HISTORIES) -> Outcome:
         raise AssertionError(f"{ran.stdout}\n{ran.stderr}") from error
     assert Path(told["package"]).is_relative_to(folder.resolve()), "not the copy was tried"
     words = told["wrong"].splitlines()[:1]
-    return Outcome(bool(words), "".join(words), told["histories"], told["steps"], told["seconds"])
+    counted = {name: told[name] for name in ("by", "histories", "steps", "seconds")}
+    return Outcome(bool(words), "".join(words), **counted)
 
 
 def _model(folder: Path) -> Outcome:

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help="of one history, at most")
     parser.add_argument("--fixed", action="store_true", help="the same histories each time")
     parser.add_argument("--no-shrink", action="store_true", help="the first one that fails will do")
-    parser.add_argument("--kept", action="store_true", help="those of kept/ before the others")
+    parser.add_argument("--kept", metavar="NAME", help="those of kept/, this one first")
     parser.add_argument("--replay", type=Path, metavar="FILE")
     parser.add_argument("--url", help="a Postgres superuser's; without one a server is started")
     parser.add_argument("--json", action="store_true", help="a line for programs at the end")
@@ -53,7 +53,8 @@ def _run(database: Database, arguments: argparse.Namespace) -> int:
         return replay(arguments.replay.read_text(encoding="utf-8"))
     began, wrong, by = time.monotonic(), "", ""
     try:
-        for by in KEPT if arguments.kept else ():
+        kept = () if arguments.kept is None else KEPT
+        for by in sorted(kept, key=lambda name: name != arguments.kept):
             follow(by)
         by = "a new history"
         run_histories(
