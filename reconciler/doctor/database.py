@@ -13,6 +13,7 @@ from reconciler.doctor.embedded import check_embedded
 from reconciler.doctor.finding import Finding, failed, failed_by, ok, warning
 from reconciler.doctor.jobs_table import check_jobs_table
 from reconciler.doctor.own_schema import check_schema
+from reconciler.doctor.own_sizes import check_sizes
 from reconciler.doctor.pooler import check_pooler
 from reconciler.errors import DatabaseError
 from reconciler.settings import Settings
@@ -46,6 +47,7 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         yield from check_pooler(connection, database.direct_dsn)
         if database.own_dsn is None:
             yield from check_schema(connection, server)
+            yield from check_sizes(connection)
             yield from check_agents(connection, settings)
         else:
             yield from _examine_own(settings, database.own_dsn)
@@ -67,6 +69,7 @@ def _examine_own(settings: Settings, url: str) -> Iterator[Finding]:
         server = yield from _examine(connection, "own database")
         if server is not None:
             yield from check_schema(connection, server)
+            yield from check_sizes(connection)
             yield from check_agents(connection, settings)
 
 

@@ -16,6 +16,7 @@ from comfy_node.contract import MANIFEST_DIR, manifest_name
 from reconciler.retention.directory import Directory
 from reconciler.store import open_store
 from reconciler.store.clean import path_bytes
+from reconciler.store.connection import Connection
 from reconciler.store.retention import RetentionStore
 
 DAY_S = 86_400.0
@@ -42,6 +43,11 @@ class Past:
     def directory(self) -> Directory:
         """The output directory, as the service describes it."""
         return Directory("gpu", self.root, lambda: self.there)
+
+    @property
+    def connection(self) -> Connection:
+        """The reconciler's own connection."""
+        return self._store.connection
 
     def close(self) -> None:
         self._store.connection.close()

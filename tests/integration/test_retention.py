@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 
 from comfy_node.contract import MANIFEST_DIR
+from reconciler.doctor.own_sizes import check_sizes
 from reconciler.retention import task as tasks
 from reconciler.retention.events import Events
 from reconciler.retention.jobs import Jobs
@@ -339,3 +340,11 @@ def watch_it_go(past: Past, gpu: Simulator, config: Path, old: str) -> None:
         wait_for(lambda: old not in past.stories(), "the old story is gone")
         wait_for(lambda: not manifest.exists(), "and its manifest")
     assert job_id in past.stories()
+
+
+def test_doctor_says_how_large_our_tables_are(past: Past) -> None:
+    past.job("completed", 1)
+    past.sql("analyze reconciler.events")
+    (finding,) = check_sizes(past.connection)
+    assert "events 0." in finding.detail
+    assert "(3 rows)" in finding.detail
