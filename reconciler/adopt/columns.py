@@ -18,7 +18,7 @@ _JSON_ROLES = {FRAMES.setting, PROMPT_ID.setting}
 NONE = "no column is called so"
 
 
-def choose(role: Role, table: Table, given: Given, taken: Collection[str] = ()) -> Choice:
+def choose(role: Role, table: Table, given: Given, taken: Collection[str | None] = ()) -> Choice:
     """The column for a setting, or False where there is none, with the reason.
 
     `taken` are columns that hold something else already.
@@ -72,7 +72,7 @@ def _kept(role: Role, table: Table, told: Any) -> Choice | None:
 
 
 def _candidates(
-    role: Role, table: Table, taken: Collection[str]
+    role: Role, table: Table, taken: Collection[str | None]
 ) -> tuple[list[Column], list[tuple[Column, str]]]:
     """Columns that are called so: those that can be it, best first, and those that cannot."""
     ranked = [(names.rank(c.name, role.patterns), c) for c in table.columns if c.name not in taken]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.adopt.columns import column_of
-from reconciler.adopt.facts import Database, Kind, Table
+from reconciler.adopt.facts import Database, Table
 from reconciler.adopt.proposal import Choice, Confidence, Given, Note, NoteKind
 from reconciler.adopt.quoting import quoted
-from reconciler.adopt.roles import ROLES
+from reconciler.adopt.roles import WRITTEN
 from reconciler.settings.postgres import refused_schema
 
-#: Columns that are written whatever else is known.
-_WRITTEN = {"status", *(role.setting for role in ROLES if role.written)}
 #: Tables of ours, of which a schema must have none of somebody else's.
 _OURS = frozenset(
     ("agents", "events", "job_state", "leases", "migrations", "outputs", "prompts", "servers")
@@ -36,7 +34,7 @@ def missing_rights(database: Database, table: Table, choices: Sequence[Choice]) 
     ]
     for right, names in (
         ("SELECT", [c.name for _, c in mapped if not c.may_read]),
-        ("UPDATE", [c.name for name, c in mapped if name in _WRITTEN and not c.may_write]),
+        ("UPDATE", [c.name for name, c in mapped if name in WRITTEN and not c.may_write]),
     ):
         if names:
             columns = ", ".join(quoted(name) for name in dict.fromkeys(names))
@@ -85,62 +83,3 @@ def _other_schema(database: Database) -> str | None:
         if schema != "public" and not names & _OURS and refused_schema(schema) is None:
             return schema
     return None
-
-
-def surprises(table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
-    """What in the table is worth knowing before anything is written to it."""
-    yield from _of_kind(table)
-    for trigger in table.triggers:
-        text = f"trigger {trigger.name} ({trigger.function}) runs when we update a row, as for you"
-        yield Note(NoteKind.NOTE, text)
-    mapped = {column_of(choice.value) for choice in choices}
-    yield from _constraints(table, choices)
-    needed = [
-        c.name
-        for c in table.columns
-        if c.not_null and c.default is None and c.updatable and c.name not in mapped
-    ]
-    if needed:
-        text = f"NOT NULL without a default: {', '.join(needed)}. Harmless: we never insert a row"
-        yield Note(NoteKind.NOTE, text)
-    if table.row_security:
-        yield Note(
-            NoteKind.NOTE,
-            "row-level security is on for this user: rows may be hidden from us, and stay so",
-        )
-    if table.sample.trouble:
-        text = f"only its description counts, no rows could be looked at: {table.sample.trouble}"
-        yield Note(NoteKind.NOTE, text)
-
-
-def _constraints(table: Table, choices: Sequence[Choice]) -> Iterator[Note]:
-    """What Postgres may refuse of what we write."""
-    written = {column_of(c.value): c.name for c in choices if c.name in _WRITTEN}
-    for constraint in table.constraints:
-        if set(constraint.columns) & set(written):
-            text = f"{constraint.name} holds for what we write, too: {constraint.definition}"
-            yield Note(NoteKind.NOTE, text)
-    for column in table.columns:
-        if column.name in written and column.references is not None:
-            text = f"{column.name} refers to {column.references}: only what is there can be written"
-            yield Note(NoteKind.NOTE, text)
-
-
-def _of_kind(table: Table) -> Iterator[Note]:
-    if table.kind in (Kind.MATERIALIZED, Kind.FOREIGN):
-        yield Note(NoteKind.PROBLEM, f"it is a {table.kind}: adopt the table that it comes from")
-    elif table.kind is Kind.VIEW:
-        sources = ", ".join(table.sources) or "another table"
-        if table.updatable:
-            text = f"it is a view of {sources}, and Postgres can update it"
-            yield Note(NoteKind.NOTE, text)
-        elif table.updatable_by_trigger:
-            text = (
-                f"it is a view of {sources} that a trigger updates: what that does, we do not see"
-            )
-            yield Note(NoteKind.NOTE, text)
-        else:
-            text = f"it is a view of {sources}, and nothing can be updated in it"
-            yield Note(NoteKind.PROBLEM, text, f"adopt {sources} itself: --table NAME")
-    elif table.kind is Kind.PARTITIONED:
-        yield Note(NoteKind.NOTE, "it is partitioned: all partitions are read and written")

@@ -160,3 +160,5 @@ ROLES = (
     UPDATED_AT,
     COMPLETED_AT,
 )
+#: What is written, of all settings.
+WRITTEN = {"status", *(role.setting for role in ROLES if role.written)}
