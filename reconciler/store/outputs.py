@@ -235,8 +235,11 @@ class OutputStore:
         return [_orphan(row, claims) for row in rows], total
 
     def _claims(self, keys: Iterable[bytes]) -> dict[bytes, FileFacts]:
+        paths = [psycopg2.Binary(key) for key in keys]
+        if not paths:
+            return {}
         with self._connection.transaction() as cursor:
-            cursor.execute(query("claims"), {"paths": [psycopg2.Binary(key) for key in keys]})
+            cursor.execute(query("claims"), {"paths": paths})
             return {bytes(row["path"]): _facts(row) for row in cursor.fetchall()}
 
     def _keys(self, paths: Iterable[Path]) -> list[Any]:
