@@ -45,6 +45,7 @@ def run(
 
 
 def _serve(settings: Settings, signals: StopSignals) -> None:
+    import gc
     import threading
 
     import structlog
@@ -55,6 +56,9 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
     from reconciler.settings.postgres import masked_dsn
 
     log = structlog.get_logger(__name__)
+    # A pass over ten thousand jobs makes a million objects that end with it, and no cycles: to look
+    # for some among them, every 700 objects, took a fifth of its time.
+    gc.set_threshold(50_000, 20, 20)
     require_servers(settings)
     embedded = settings.database.dsn is None
     log.info("starting", settings=str(settings.source), version=__version__)

@@ -20,8 +20,9 @@ from reconciler.core.lease import Lease, LeaseTerms
 from reconciler.errors import DatabaseError
 from reconciler.store import Store, open_store, states
 from reconciler.store.agents import AgentStore, Identity
-from reconciler.store.connection import Connection
+from reconciler.store.connection import Connection, Cursor
 from reconciler.store.leases import LeaseStore
+from reconciler.store.queries import query
 from reconciler.store.records import Event, JobRecord, RowChange, Write
 
 #: A job's progress goes from 1 to 99, and then the next job of the agent's begins.
@@ -150,6 +151,11 @@ class Agent:
         return Write(record, change, event, touch_row=True)
 
 
+def _notify_inside(cursor: Cursor, payload: str) -> None:
+    """As part of the transaction, as it was once."""
+    cursor.execute(query("notify"), {"payload": payload})
+
+
 def main() -> None:
     """A share of the agents."""
     parser = argparse.ArgumentParser()
@@ -159,10 +165,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=4.0)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--silent", action="store_true", help="without NOTIFY")
+    parser.add_argument("--notify", choices=("after", "inside", "never"), default="after")
     given = parser.parse_args()
-    if given.silent:
-        states.notify = lambda cursor, payload: None
+    if given.notify != "after":  # as it is
+        states.notify = {"inside": _notify_inside, "never": lambda cursor, payload: None}[
+            given.notify
+        ]
     load = Load(given.url, given.rate, given.seconds, given.jobs)
     told, begin = Told(), threading.Barrier(given.agents + 1, timeout=300.0)
     agents = [Agent(load, given.first + n, begin, told) for n in range(given.agents)]

@@ -46,21 +46,23 @@ class Fleet:
     #: Jobs that an agent runs, written in one transaction.
     jobs: int = 1
     relaxed: bool = False
-    silent: bool = False
+    #: NOTIFY: after the commit, inside the transaction, or never.
+    notify: str = "after"
     pooled: bool = False
 
 
 #: The agents of a fleet, and then as many writes as go: what is the ceiling, and who sets it.
 FLEETS = (
-    Fleet("as many writes as the pack tells"),
-    Fleet("as few as reconcile.progress_s allows", rate=1.0),
-    Fleet("the same, progress may be lost", relaxed=True),
-    Fleet("the same, nobody is notified", silent=True),
-    Fleet("the same, through PgBouncer", pooled=True),
+    Fleet("as few writes as reconcile.progress_s allows", rate=1.0),
+    Fleet("as many as the pack tells"),
+    Fleet("NOTIFY inside the transaction", notify="inside"),
+    Fleet("no NOTIFY", notify="never"),
+    Fleet("progress may be lost", relaxed=True),
+    Fleet("through PgBouncer", pooled=True),
     Fleet("ceiling", agents=32, rate=0),
+    Fleet("ceiling, NOTIFY inside the transaction", agents=32, rate=0, notify="inside"),
+    Fleet("ceiling, no NOTIFY", agents=32, rate=0, notify="never"),
     Fleet("ceiling, progress may be lost", agents=32, rate=0, relaxed=True),
-    Fleet("ceiling, nobody is notified", agents=32, rate=0, silent=True),
-    Fleet("ceiling, neither", agents=32, rate=0, relaxed=True, silent=True),
     Fleet("ceiling, 20 jobs in a transaction", agents=32, rate=0, jobs=20),
 )
 
@@ -87,7 +89,7 @@ class Seen:
 
 def run(console: Console, *, quick: bool) -> None:
     """Measures every fleet on a Postgres of its own, and prints the table."""
-    seconds = 5.0 if quick else 15.0
+    seconds = 5.0 if quick else 12.0
     with tempfile.TemporaryDirectory(prefix="reconciler-fleet-") as folder:
         home = Path(folder)
         home.chmod(0o711)
@@ -177,7 +179,7 @@ def _start(url: str, fleet: Fleet, seconds: float) -> Iterator[subprocess.Popen[
         command = [sys.executable, "-m", "tests.benchmarks.agents_load", url]
         command += ["--first", str(number * share), "--agents", str(share)]
         command += ["--rate", str(fleet.rate), "--seconds", str(seconds)]
-        command += ["--jobs", str(fleet.jobs)] + (["--silent"] if fleet.silent else [])
+        command += ["--jobs", str(fleet.jobs), "--notify", fleet.notify]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
     for process in started:
         assert process.stdout is not None
