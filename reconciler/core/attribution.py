@@ -15,8 +15,9 @@ from enum import StrEnum
 #: How far the clocks of ComfyUI and the storage may differ when times are compared to tell one
 #: writer from another, in seconds.
 CLOCK_SKEW_S = 5.0
-#: How far a share's clock may be off where the prompt that a file names speaks for it already.
-STORAGE_SKEW_S = 300.0
+#: How far a share's clock may be off where the prompt that a file names speaks for it already: an
+#: hour is what a clock is off by that missed the summer time.
+STORAGE_SKEW_S = 7200.0
 
 
 class How(StrEnum):

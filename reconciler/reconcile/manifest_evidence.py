@@ -9,15 +9,13 @@ import structlog
 
 from reconciler.comfyui.manifest import Manifest, is_same_run, with_manifest
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
+from reconciler.core.attribution import STORAGE_SKEW_S
 from reconciler.core.evidence import EndKind
 from reconciler.reconcile.notes import CLOCK_SKEW_S
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.store.records import JobRecord, PromptRecord
 
 log = structlog.get_logger(__name__)
-
-#: How far the clock of the storage may differ from the database's, in seconds.
-STORAGE_SKEW_S = 300.0
 
 
 @dataclass

@@ -95,7 +95,7 @@ class Gpu:
 
     def started(self, **more: Any) -> str:
         """A job that runs, and will end during the fault."""
-        job = self.submit(seconds=1.0, **more)
+        job = self.submit(**{"seconds": 1.0, **more})
         self.rows.wait(job, "processing")
         return job
 

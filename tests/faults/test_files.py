@@ -299,8 +299,12 @@ def test_a_file_servers_clock_is_off_by_an_hour(
         untold = _copy(gpu.seen, "untold.png")
         os.utime(gpu.seen / untold, times=(1e9, 1e9))
         wait_for(lambda: gpu.knows(gpu.seen / untold), "one that nobody listed is inspected")
+        crashed = gpu.started(outcome=Outcome.CRASH_SAVED, restart_after_s=0.3)
+        gpu.over()
+        alone = gpu.right(crashed)
     assert gpu.story(job) == ["completed"]
-    figure(f"its prompt took 1.5 s of it; {right}")
+    assert gpu.story(crashed)[-1] == "completed"
+    figure(f"listed by its prompt: {right}, of 1.5 s that this took; known by its tag: {alone}")
 
 
 @contextmanager
