@@ -35,7 +35,7 @@ def test_a_server_that_fits() -> None:
 def test_postgres_13_is_the_oldest(number: int, level: Level) -> None:
     finding = judge_server({**SERVER, "version_number": number}, URL)
     assert finding.level is level
-    assert ("upgrade Postgres to version 13 or newer" in finding.advice) is (level is Level.FAILED)
+    assert ("upgrade Postgres: versions 13 to" in finding.advice) is (level is Level.FAILED)
 
 
 def test_a_standby_cannot_be_written() -> None:
