@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from reconciler.core.expecting import ExpectPolicy
 from reconciler.core.lease import UNKNOWN, Lease, LeaseTerms
@@ -87,6 +88,14 @@ class Agent:
             watching_since=self._clock.now(),
         )  # fmt: skip
         self._reconciler = Reconciler(self._store, self._gatherer, self._clock, POLICY, late_s=1e7)
+
+    def lost(self, connection: Connection, leases: list[dict[str, Any]]) -> set[str]:
+        """The servers under whose leases it would change something through this connection, and
+        that are another's by now."""
+        if connection is not self._store.connection:
+            return set()
+        held = {(r["server"], r["epoch"]) for r in leases if r["agent"] == self._tenure.agent.id}
+        return {each.server for each in self._leases if (each.server, each.epoch) not in held}
 
     def close(self, *, release: bool) -> None:
         """It is gone. Its leases expire, unless it gives them back."""

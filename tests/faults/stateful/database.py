@@ -64,6 +64,8 @@ class Wire:
     def __init__(self) -> None:
         #: Called before each transaction: what others do in between.
         self.before_transaction: Callable[[], None] = lambda: None
+        #: Called where a change is about to be committed.
+        self.before_change: Callable[[Connection], None] = lambda connection: None
         #: The phase in which the next transaction loses its connection, and whether one did.
         self.breaks: Phase | None = None
         self.broke = False
@@ -75,7 +77,7 @@ class Wire:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Every transaction of the store's connections goes through here meanwhile."""
-        transaction = Connection.transaction
+        transaction, writing = Connection.transaction, Connection.writing
 
         @contextmanager
         def breaking(connection: Connection) -> Iterator[Any]:
@@ -91,8 +93,15 @@ class Wire:
                 self.open -= 1
             self._break_in("after commit", connection)
 
+        @contextmanager
+        def watched(connection: Connection) -> Iterator[Any]:
+            with writing(connection) as cursor:
+                yield cursor
+                self.before_change(connection)
+
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Connection, "transaction", breaking)
+            patch.setattr(Connection, "writing", watched)
             yield
 
     def _break_in(self, phase: Phase, connection: Connection) -> None:

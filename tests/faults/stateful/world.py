@@ -13,6 +13,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from reconciler.errors import DatabaseError, LeaseLost
+from reconciler.store.connection import Connection
 from tests.faults.stateful.agent import Agent
 from tests.faults.stateful.comfyui import Comfy
 from tests.faults.stateful.database import Database, Phase, Wire
@@ -89,7 +90,7 @@ class World:
         wire = Wire()
         self._closing.enter_context(wire.in_place())
         self._closing.enter_context(capture_logs())
-        wire.before_transaction = self.instant
+        wire.before_transaction, wire.before_change = self.instant, self._note_change
         self.database.empty()
         return wire
 
@@ -212,6 +213,14 @@ class World:
             except AssertionError as error:
                 self.failures.append(error)
             self.on_moment()
+
+    def _note_change(self, connection: Connection) -> None:
+        """No change may be made under a lease that is another's."""
+        leases = self.database.sql("select server, agent, epoch from reconciler.leases")
+        for agent in self.agents:
+            if agent is not None and (lost := agent.lost(connection, leases)):
+                words = f"an agent changes something that lost its leases: {sorted(lost)}"
+                self.failures.append(AssertionError(words))
 
     # Time
 
