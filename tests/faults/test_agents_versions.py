@@ -45,12 +45,11 @@ def test_a_newer_version_waits_for_the_older_ones_and_then_migrates(
 ) -> None:
     with agents.agent("older") as older:
         agents.wait_for_holder("older")
-        job = agents.submit(gpu, seconds=2.0)
         with running(agents.config("newer"), _NEWER_VERSION, until_watching=False) as newer:
             wait_for(lambda: b"waiting" in newer.log.read_bytes(), "the newer one says it waits")
             wait_for(lambda: "newer" in waiting(agents), "and shows it")
             assert "agents still work with that: older on" in waiting(agents)["newer"]
-            agents.rows.wait(job, "processing")
+            agents.rows.wait(agents.submit(gpu), "completed")
             assert agents.holder() == ("older", 1)
             began = time.monotonic()
             assert older.end() == 0
@@ -58,7 +57,7 @@ def test_a_newer_version_waits_for_the_older_ones_and_then_migrates(
             agents.wait_for_holder("newer")
             took_s = time.monotonic() - began
             figure(f"the older one stopped: migrated and reconciling after {took_s:.1f} s")
-            agents.rows.wait(job, "completed")
+            agents.rows.wait(agents.submit(gpu), "completed")
         found = agents.rows.sql("select version_num from reconciler.migrations")
         assert found == [{"version_num": NEWER}]
         _waits_for_an_upgrade(agents, agents.submit(gpu))
