@@ -42,9 +42,10 @@ def change_of(record: JobRecord, decision: Decision, progress: Progress) -> RowC
 
 def _touches_row(record: JobRecord, change: RowChange) -> bool:
     """True where something that the application sees in its row is to change."""
+    progress_known = change.progress in (None, record.progress, record.row_progress)
     return (
         change.status.value != record.row_status
-        or change.progress not in (None, record.progress, record.row_progress)
+        or (record.takes_progress and not progress_known)
         or (record.takes_prompt_id and not record.row_prompt_id and change.prompt_id is not None)
     ) and not (record.job.status.is_final and change.status == record.job.status)
 

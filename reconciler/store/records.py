@@ -72,6 +72,8 @@ class JobRecord:
     row_word: str | None = None
     #: The row can be told its prompt's id, where it names none.
     takes_prompt_id: bool = True
+    #: The row can tell how far the job is.
+    takes_progress: bool = True
     #: The prompts of all attempts.
     prompts: list[PromptRecord] = field(default_factory=list)
 

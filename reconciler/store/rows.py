@@ -60,6 +60,7 @@ def job_of(row: Mapping[str, Any], default_frames: int | None = None) -> JobReco
         frames_by_default=job.frames is not None and job.frames == default_frames,
         row_server=row["row_server"],
         takes_prompt_id=row["takes_prompt_id"],
+        takes_progress=row.get("takes_progress", True),
     )
 
 

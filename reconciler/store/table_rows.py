@@ -35,6 +35,7 @@ class TableRows:
         self._of_all = {
             "default_frames": table.default_frames,
             "takes_prompt_id": table.takes("prompt_id"),
+            "takes_progress": table.takes("progress"),
         }
 
     def open(self, cursor: Cursor) -> dict[str, Row]:

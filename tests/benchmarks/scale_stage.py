@@ -30,6 +30,7 @@ from reconciler.reconcile.inspections import Inspections
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.passes import PassReport, Reconciler
 from reconciler.reconcile.servers import WatchedServer
+from reconciler.settings.jobs import JobsSettings
 from reconciler.store import connection, open_store
 from reconciler.store.servers import ServerRecord
 
@@ -167,11 +168,18 @@ class Stage:
 
 @contextmanager
 def stage(
-    url: str, folder: Path, jobs: int, servers: int = SERVERS, *, known: bool = True
+    url: str,
+    folder: Path,
+    jobs: int,
+    servers: int = SERVERS,
+    *,
+    known: bool = True,
+    mapping: JobsSettings = JobsSettings(),  # noqa: B008 - frozen
 ) -> Iterator[Stage]:
     """A stage on an empty database. `jobs` is how many are open, and `known` whether they were seen
     before."""
-    store = open_store(url)
+    open_store(url).close()
+    store = open_store(url, jobs=mapping)
     names = [f"gpu{n}" for n in range(servers)]
     with closing(psycopg2.connect(url)) as raw, raw, raw.cursor() as cursor:
         fill(cursor, jobs, servers, known=known)

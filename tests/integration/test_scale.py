@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 
 from reconciler.reconcile.passes import PassReport
+from reconciler.settings.jobs import JobsSettings
 from tests.benchmarks.scale_stage import Stage, stage
 from tests.integration.conftest import execute
 
@@ -160,3 +161,18 @@ def test_progress_alone_is_written_as_often_as_allowed(
         told.append(one(waiting, "select progress from production_jobs where id = 1"))
     assert told[0] == told[1] == told[2] != told[3]
     assert told[3] == told[4]
+
+
+def test_a_row_without_a_place_for_progress_is_not_written_for_it(
+    database: str, tmp_path: Path
+) -> None:
+    mapping = JobsSettings.model_validate({"columns": {"progress": False}})
+    with stage(database, tmp_path, 4, SERVERS, mapping=mapping) as on:
+        on.measure()
+        xmin = "select xmin::text from production_jobs where id = 1"
+        before = one(on, xmin)
+        for server in on.servers.values():
+            server.step = 60
+        on.measure()
+        assert one(on, xmin) == before
+        assert one(on, "select progress > 25 from reconciler.job_state where job_id = '1'")
