@@ -129,7 +129,7 @@ class Reconciler:
         unseen = [record for record in ours if record.known_status is None]
         for start in range(0, len(unseen), BATCH):
             self.store.jobs.see_many(unseen[start : start + BATCH])
-        news = bool(unseen) | self._follow(ours)
+        news = bool(unseen) | self._follow(ours) | self.gatherer.remit.has_news(records)
         if news:
             records = self.store.jobs.open_jobs(late_s=late_s)
         return [record for record in records if record.is_followed], news

@@ -31,6 +31,8 @@ class Remit:
     _answering: list[LeaseRecord] = field(default_factory=list)
     #: When a look counted last that did not show a prompt of no known server.
     _counted: dict[str, float] = field(default_factory=dict)
+    #: Jobs of no known server, others' to judge, whose prompts are looked for here.
+    _sought: set[str] = field(default_factory=set)
 
     def take(
         self, leases: Iterable[LeaseRecord], ours: Container[str], *, unknown: bool, now: float
@@ -42,6 +44,22 @@ class Remit:
             one for one in self.others.values()
             if one.agent is not None and now - (one.renewed_at or 0.0) < SILENT_S
         ]  # fmt: skip
+
+    def has_news(self, records: Iterable[JobRecord]) -> bool:
+        """True where another agent has begun to look for a job's prompt, which may be here."""
+        if self.unknown:
+            return False
+        before, self._sought = (
+            self._sought,
+            {
+                record.job.id
+                for record in records
+                if record.is_followed
+                and not record.job.status.is_final
+                and server_of(record) is None
+            },
+        )
+        return bool(self._sought - before)
 
     def judges(self, record: JobRecord) -> bool:
         """True where this job is ours to judge."""
