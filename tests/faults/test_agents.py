@@ -56,6 +56,7 @@ def test_a_killed_agent_has_a_successor_at_once(
     assert agents.rows.sql("select kind from reconciler.events where kind = 'seen'") != []
 
 
+@pytest.mark.usefixtures("only_long")
 def test_a_restarted_agent_need_not_wait_for_its_own_lease(agents: Agents, figure: Figure) -> None:
     with agents.agent("first") as first:
         agents.wait_for_holder("first")
@@ -66,6 +67,7 @@ def test_a_restarted_agent_need_not_wait_for_its_own_lease(agents: Agents, figur
             figure(f"kill -9 and a restart: reconciling again after {since(began)}, start included")
 
 
+@pytest.mark.usefixtures("only_long")
 def test_behind_a_pooler_a_dead_agents_lease_expires(agents: Agents, figure: Figure) -> None:
     with agents.agent("first") as first, agents.agent("second"):
         agents.wait_for_holder("first")
@@ -80,6 +82,7 @@ def test_behind_a_pooler_a_dead_agents_lease_expires(agents: Agents, figure: Fig
         )
 
 
+@pytest.mark.usefixtures("only_long")
 def test_a_clean_stop_hands_over_at_once(agents: Agents, gpu: Simulator, figure: Figure) -> None:
     with agents.agent("first") as first, agents.agent("second"):
         agents.wait_for_holder("first")
@@ -187,6 +190,7 @@ def test_an_agent_that_is_cut_off_loses_its_servers_and_gets_them_back(
             agents.rows.wait(agents.submit(gpu, seconds=0.2), "completed")
 
 
+@pytest.mark.usefixtures("only_long")
 def test_a_network_that_is_away_for_a_moment_costs_nothing(agents: Agents, gpu: Simulator) -> None:
     proxy = postgres_proxy(agents.rows.url)
     with proxy, agents.agent("first", proxied_url(agents.rows.url, proxy.port)):

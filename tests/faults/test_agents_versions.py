@@ -77,6 +77,7 @@ def _waits_for_an_upgrade(agents: Agents, job: str) -> None:
     assert agents.rows.row(job)["status"] == "queued"
 
 
+@pytest.mark.usefixtures("only_long")
 def test_a_running_agent_stops_writing_when_the_schema_changes(
     agents: Agents, gpu: Simulator
 ) -> None:

@@ -12,8 +12,8 @@ from tests.faults.conftest import Figure
 from tests.faults.lease_model import FAST, RIGHT, SLOW, Rules, explore, walk
 
 #: Worlds and schedules that are tried in the short form.
-SOME_WORLDS = 8_000
-SOME_WALKS, MANY_WALKS = 60, 6_000
+SOME_WORLDS = 6_000
+SOME_WALKS, MANY_WALKS = 60, 2_000
 
 
 @pytest.mark.timeout(900)
