@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from tests.faults.stateful.agent import CONFIRM_S, POLICY
+from tests.faults.stateful.client import AWAY_S
 from tests.faults.stateful.prompts import Prompt
 from tests.faults.stateful.world import FINAL, Row, Says, World
 
@@ -101,6 +102,8 @@ def _is_stalled(world: World, prompt: Prompt) -> bool:
     comfy, now = world.comfy_of(prompt), world.now
     if prompt.place != "running" or prompt.started_at is None or prompt.last_sign_at is None:
         return False
+    if now - comfy.answered_at > AWAY_S:
+        return False  # nobody has watched it for that long
     ran_s = now - prompt.started_at - prompt.unwatched_s
     silent_s = now - max(prompt.last_sign_at, comfy.watched_since)
     if comfy.pack:
