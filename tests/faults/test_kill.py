@@ -59,7 +59,9 @@ class Stage:
         self._spy.autocommit = True
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of everything."""
+        self._service.kill()
+        self._service.end()
         self._spy.close()
 
     def slow_writes(self) -> None:
@@ -82,10 +84,11 @@ class Stage:
             self.rows.insert(comfyui_job_id=gpu.submit(graph))
 
     def start(self) -> Running:
-        """The service, in a process group of its own."""
+        """The service begins."""
         self._log.unlink(missing_ok=True)
         self.began_s = time.monotonic()
-        return Running(self._config, self._log)
+        self._service = Running(self._config, self._log)
+        return self._service
 
     def due(self) -> set[str]:
         """Prompts that have ended, and whose rows do not say so yet."""

@@ -167,9 +167,13 @@ def scene_of(database: str, folder: Path) -> Iterator[Scene]:
         comfyui = {"timeout_s": 30.0, "connect_timeout_s": 5.0}
         config = write_config(folder, database, servers=[server], comfyui=comfyui)
         locks = stack.enter_context(ExitStack())
-        yield Scene(
-            Rows(database), gpu, proxy, locks, lambda: Running(config, folder / "service.log")
-        )
+
+        def start() -> Running:
+            service = Running(config, folder / "service.log")
+            stack.callback(service.end)
+            return service
+
+        yield Scene(Rows(database), gpu, proxy, locks, start)
 
 
 def stop(service: Running) -> tuple[float, int]:
