@@ -102,7 +102,7 @@ def settings_of(proposal: Proposal) -> JobsSettings:
     return JobsSettings(**jobs)
 
 
-@effort(max_examples=80, deadline=None)
+@effort(max_examples=50, deadline=None)
 @examples(tables(), GIVEN)
 def test_what_is_proposed_is_in_the_table(of: Table, given: Given) -> None:
     proposal = recognise(HERE, of, given)
@@ -120,7 +120,7 @@ def test_what_is_proposed_is_in_the_table(of: Table, given: Given) -> None:
         assert section[0] in ("jobs", "database")
 
 
-@effort(max_examples=80, deadline=None)
+@effort(max_examples=50, deadline=None)
 @examples(tables())
 def test_the_store_takes_what_is_proposed(of: Table) -> None:
     proposal = recognise(HERE, of, Given())
