@@ -27,6 +27,7 @@ from reconciler.store.records import (
 from reconciler.store.rows import prompt_of, story_event_of
 from reconciler.store.table import JobsTable
 from reconciler.store.table_rows import TableRows
+from reconciler.store.table_writes import TableWrites
 from reconciler.store.writing import Writer
 
 
@@ -58,8 +59,8 @@ class JobStore:
     def __init__(self, databases: Databases, table: JobsTable) -> None:
         self._databases = databases
         self._own = databases.own
-        self._rows = TableRows(table)
-        self._looker = Looker(databases, table, self._rows)
+        self._rows = TableWrites(table)
+        self._looker = Looker(databases, table, TableRows(table))
         self._writer = Writer(databases, table, self._rows)
 
     def now(self) -> float:

@@ -10,7 +10,7 @@ from reconciler.store import intentions, states
 from reconciler.store.databases import Databases
 from reconciler.store.records import RowChange, Write, Written
 from reconciler.store.table import JobsTable
-from reconciler.store.table_rows import TableRows
+from reconciler.store.table_writes import TableWrites
 
 #: Jobs in one transaction, at most: no lock is held for long.
 MAX_BATCH = 1000
@@ -22,7 +22,7 @@ class Writer:
 
     databases: Databases
     table: JobsTable
-    rows: TableRows
+    rows: TableWrites
 
     def write_many(self, writes: Sequence[Write]) -> Written:
         """See `JobStore.write_many`."""

@@ -14,6 +14,7 @@ import pytest
 from reconciler.errors import DatabaseError
 from reconciler.store import open_store
 from reconciler.store.listening import Listener
+from reconciler.store.table_writes import TableWrites
 from tests.integration.reconciling import success
 from tests.integration.studio_tables import STUDIO_TABLES, WITH_TRIGGER, StudioTable
 from tests.integration.tables import Stage, play, run_sql, stage
@@ -157,7 +158,7 @@ def test_a_crash_before_the_row(apart: Stage, monkeypatch: pytest.MonkeyPatch) -
         raise DatabaseError("the process died")
 
     with monkeypatch.context() as patch:
-        patch.setattr(apart.store.jobs._rows, "write", fails)
+        patch.setattr(TableWrites, "write", fails)
         with pytest.raises(DatabaseError, match="died"):
             apart.passes(4)
     assert apart.word(job) == "processing"
