@@ -107,10 +107,10 @@ class Wire:
     def _break_in(self, phase: Phase, connection: Connection) -> None:
         if self.breaks == phase:
             self.breaks, self.broke = None, True
-            connection.close()
             words = f"the connection broke: {phase}"
-            raise (
-                DatabaseError(words)
-                if phase == "after commit"
-                else psycopg2.OperationalError(words)
-            )
+            if phase == "after commit":
+                connection.close()
+                raise DatabaseError(words)
+            # It is closed after a rollback that is waited for: whether Postgres had noticed the end
+            # of the connection when the next one came would be chance.
+            raise psycopg2.OperationalError(words)

@@ -125,7 +125,7 @@ class World:
         """Every reconciler, the next one as well, would know another directory from this one: that
         was seen in use before it was unmounted."""
         stored = self.database.sql(
-            "select from reconciler.servers where name = %s and output_marker is not null", server
+            "select 1 from reconciler.servers where name = %s and output_marker is not null", server
         )
         watched = [agent.servers.get(server) for agent in self.agents if agent is not None]
         up = [server.record.output_marker for server in watched if server is not None]
@@ -181,7 +181,7 @@ class World:
     def is_linked(self, prompt: Prompt) -> bool:
         """A job is known to be its."""
         return bool(
-            self.database.sql("select from reconciler.prompts where prompt_id = %s", prompt.id)
+            self.database.sql("select 1 from reconciler.prompts where prompt_id = %s", prompt.id)
         )
 
     # What happens in the middle of a pass
