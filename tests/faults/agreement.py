@@ -29,7 +29,7 @@ _HALVES = """
        or r.status <> coalesce(t.to_status, 'queued')
        or s.failure is distinct from t.failure
        or (r.status in ('completed', 'failed', 'cancelled')) <> (r.completed_at is not null)
-       or (r.status = 'completed') <> (r.output_path is not null)
+       or (r.status = 'completed' and r.output_path is null)
        or (r.status = 'failed') <> (r.error is not null)
 """
 #: No status is told twice in a row.
