@@ -15,3 +15,6 @@ class Change:
     closed: bool
     #: It is no output but a manifest of the node pack: a prompt ended.
     manifest: bool = False
+    #: It was renamed, or its folder is so new that it may have been closed before that was watched:
+    #: no close may follow.
+    close_missed: bool = False

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,10 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
 ]
 
+#: A folder is new for so long, in seconds. What was in it before it was watched is told right after
+#: it, and is told like a file that was created just now.
+_NEW_S = 10.0
+
 #: The kernel's limits, by the error that tells of them.
 LIMITS = {
     errno.ENOSPC: "fs.inotify.max_user_watches",
@@ -57,19 +62,32 @@ class Handler(FileSystemEventHandler):
         self._on_change = on_change
         #: Folders appeared, which need watches of their own.
         self.new_folders = False
+        #: Until when (monotonic seconds) they count as new.
+        self._new_until_s: dict[str, float] = {}
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Called by watchdog in its thread."""
+        names = [os.fsdecode(name) for name in (event.src_path, event.dest_path)]
         if event.is_directory:
-            self.new_folders = True
+            self._note_new(names)
             return
         closed = isinstance(event, FileClosedEvent)
-        for name in (event.src_path, event.dest_path):
-            relative = os.fsdecode(name).removeprefix(self._prefix)
+        for name in names:
+            relative = name.removeprefix(self._prefix)
             if is_wanted(relative):
-                self._on_change(Change(self._root / relative, closed))
+                missed = not closed and (isinstance(event, FileMovedEvent) or self._is_new(name))
+                self._on_change(Change(self._root / relative, closed, close_missed=missed))
             elif is_manifest(relative):
                 self._on_change(Change(self._root / relative, closed, manifest=True))
+
+    def _note_new(self, folders: list[str]) -> None:
+        now_s = time.monotonic()
+        known = {path: until_s for path, until_s in self._new_until_s.items() if until_s > now_s}
+        self._new_until_s = known | dict.fromkeys(folders, now_s + _NEW_S)
+        self.new_folders = True
+
+    def _is_new(self, name: str) -> bool:
+        return self._new_until_s.get(os.path.dirname(name), 0.0) > time.monotonic()
 
 
 class OverflowEar(logging.Handler):

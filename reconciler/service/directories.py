@@ -77,7 +77,7 @@ class Directories:
             directory.arrivals.note(
                 change.path,
                 closed=change.closed,
-                close_will_come=directory.watch.kind == "inotify",
+                close_will_come=directory.watch.kind == "inotify" and not change.close_missed,
             )
 
     def tick(self) -> None:
@@ -132,7 +132,7 @@ class Directories:
         def on_change(change: Change) -> None:
             if not change.manifest:
                 grew()
-                self._inbox.put(FileChanged(root, change.path, change.closed))
+                self._inbox.put(FileChanged(root, change.path, change.closed, change.close_missed))
                 return
             for name in list(servers):
                 with suppress(KeyError):  # let go of in this moment

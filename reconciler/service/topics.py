@@ -20,6 +20,7 @@ class FileChanged:
     root: Path
     path: Path
     closed: bool
+    close_missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
