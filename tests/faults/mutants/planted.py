@@ -164,11 +164,18 @@ MUTANTS = (
         first="damage",
     ),
     Mutant(
-        "a cancelled job is open again when its prompt is heard",
-        "core/endings.py",
-        "if job.status in (Status.COMPLETED, Status.CANCELLED):",
-        "if job.status is Status.COMPLETED:",
-        first="retries",
+        "one server that answers speaks for another that does not",
+        "reconcile/gather.py",
+        "elif candidates and len(asked) == len(candidates) and",
+        "elif candidates and asked and",
+        first="history_does_not_answer",
+    ),
+    Mutant(
+        "a server that does not answer for a moment is down",
+        "core/living.py",
+        "down > limit:",
+        "down > 10:",
+        first="outages",
     ),
     Mutant(
         "a look counts as missing though other agents have not looked",

@@ -49,7 +49,7 @@ class Hinted:
                 heapq.heappop(self._due)[2]()
             else:
                 self._look(None, scan=True)
-                next_pass_s = to_s + INTERVAL_S / 4
+                next_pass_s = to_s + INTERVAL_S / 2
 
     def hint(self, server: str) -> None:
         """Something happened at this server."""
@@ -85,7 +85,7 @@ def play(world: World, channel: Channel, seed: int, jobs: int) -> list[Final]:
     down, up = at_s - script.uniform(50, 300), at_s + script.uniform(0, 100)
     hinted.at(down, lambda: setattr(world.comfys["plain"], "network", "refused"))
     hinted.at(up, lambda: setattr(world.comfys["plain"], "network", "well"))
-    hinted.run(at_s - world.time.s + 1500)
+    hinted.run(at_s - world.time.s + 500)
     found = world.database.sql(
         "select status, split_part(error, ':', 1) as code, output_path, comfyui_job_id"
         " from production_jobs order by id"

@@ -24,7 +24,7 @@ def emptied(database: str) -> Iterator[Database]:
 def test_rows_are_those_of_the_run_that_heard_everything(
     emptied: Database, long: bool, figure: Figure
 ) -> None:
-    seeds, jobs = (range(20), 33) if long else (range(1), 22)
+    seeds, jobs = (range(20), 33) if long else (range(1), 11)
     ends: Counter[str] = Counter()
     for seed in seeds:
         found = {channel: _play(emptied, channel, seed, jobs) for channel in CHANNELS}
