@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Agents:
         self._folder = folder
         self._simulators = simulators
         self._settings = settings
+        self._seeds = count(1)
 
     def config(self, name: str, url: str | None = None) -> Path:
         """The settings of an agent; `url` is its own way to the database."""
@@ -77,7 +79,8 @@ class Agents:
 
     def submit(self, simulator: Simulator, outcome: Outcome = Outcome.SUCCESS, **graph: Any) -> str:
         """As an application does: POST /prompt, then a row with the prompt's id."""
-        settings = {"frames": 6, "width": 64, "height": 64, **graph}
+        seed = next(self._seeds)  # nothing is answered from the cache
+        settings = {"frames": 6, "width": 64, "height": 64, "seed": seed, **graph}
         prompt_id = simulator.submit(render_graph(outcome, **settings))
         return self.rows.insert(comfyui_job_id=prompt_id)
 
