@@ -36,14 +36,13 @@ READ: Mapping[str, Collection[str]] = {**WRITTEN, "created_at": TIMES, "audio": 
 #: Where a row cannot do without a word for it.
 NEEDED_STATUSES = (Status.QUEUED, Status.PROCESSING, Status.COMPLETED, Status.FAILED)
 _NUMBER = re.compile(r"\(?'?(\d{1,9})(?:\.0*)?'?\)?(?:::[\w ]+)?")
-#: What a key looks like as a text, where not every text is one.
+#: What a key looks like as a text, where not every text is one, and how large it may be.
 _KEYS = {
-    "smallint": re.compile(r"-?\d{1,4}"),
-    "integer": re.compile(r"-?\d{1,9}"),
-    "bigint": re.compile(r"-?\d{1,18}"),
     "numeric": re.compile(r"-?\d{1,100}"),
     "uuid": re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
 }
+_WHOLE = re.compile(r"-?\d{1,19}")
+_LIMITS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _NULL = sql.SQL("null")
 #: Of a column of type json: escapes of no character, past which nothing is read. jsonb has none.
@@ -153,8 +152,10 @@ class JobsTable:
 
     def could_be_key(self, text: str) -> bool:
         """False for a text that the type of the key refuses."""
-        key = self.columns[self.mapping.columns.id]
-        shape = _KEYS.get(key.kind)
+        kind = self.columns[self.mapping.columns.id].kind
+        if (limit := _LIMITS.get(kind)) is not None:
+            return _WHOLE.fullmatch(text) is not None and -limit <= int(text) < limit
+        shape = _KEYS.get(kind)
         return "\0" not in text and (shape is None or shape.fullmatch(text) is not None)
 
     def status_of(self, word: str | None) -> Status | None:

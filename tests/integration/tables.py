@@ -110,7 +110,7 @@ def play(stage: Stage, ending: str, **new_row: Any) -> str:
     job_id = stage.insert(**new_row, **({named: prompt_id} if named else {}))
     tag = {} if named else {"job_id": job_id}
     stage.server.run(prompt_id, **tag)
-    stage.passes(2)
+    stage.run_pass()
     if ending == "completed":
         stage.server.end(prompt_id, success(stage.image(f"{prompt_id}.png")), **tag)
     elif ending == "failed":
@@ -119,5 +119,5 @@ def play(stage: Stage, ending: str, **new_row: Any) -> str:
         stage.server.forget(prompt_id)
         stage.server.boot_id = "one"  # the node pack tells what was removed from the queue
         stage.server.ended = [EndedNote(prompt_id, EndKind.REMOVED)]
-    stage.passes(3)
+    stage.passes(3 if ending == "completed" else 1)
     return job_id
