@@ -27,7 +27,7 @@ class Remit:
     unknown: bool = True
     #: The leases that are not ours, by server; nobody has some of them.
     others: dict[str, LeaseRecord] = field(default_factory=dict)
-    #: Servers of live leases, and of such as have been live a moment ago.
+    #: Servers of live leases, and of such as have been live a moment ago, given back or not.
     _answering: list[LeaseRecord] = field(default_factory=list)
     #: When a look counted last that did not show a prompt of no known server.
     _counted: dict[str, float] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Remit:
         self.others = {one.server: one for one in leases if one.server not in ours}
         self._answering = [
             one for one in self.others.values()
-            if one.agent is not None and now - (one.renewed_at or 0.0) < SILENT_S
+            if one.renewed_at is not None and now - one.renewed_at < SILENT_S
         ]  # fmt: skip
 
     def has_news(self, records: Iterable[JobRecord]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.core.evidence import Ending, EndKind, Source
 from reconciler.core.jobs import Job, Status
-from reconciler.reconcile.remit import Remit, server_of
+from reconciler.reconcile.remit import SILENT_S, Remit, server_of
 from reconciler.store.leases import LeaseRecord
 from reconciler.store.records import JobRecord, PromptRecord
 
@@ -68,3 +68,15 @@ def test_a_job_of_no_known_server_is_news_once_it_was_seen(remit: Remit) -> None
     assert not remit.has_news([record()])
     assert remit.has_news([record(), record(job_id="2")])
     assert not remit.has_news([record("theirs", job_id="3")])
+
+
+def test_a_server_that_was_given_back_a_moment_ago_may_still_know_a_prompt() -> None:
+    """Its agent is being restarted, say: as if it had crashed, nothing counts as missing yet."""
+    prompt, made = PromptRecord("p", "1", 1), Remit()
+    stopped = lease("theirs", None, renewed_at=100.0)
+    made.take([lease("mine", "me"), stopped], {"mine"}, unknown=True, now=110.0)
+    assert not made.counts(prompt, 110.0)
+    made.take([lease("mine", "me"), stopped], {"mine"}, unknown=True, now=100.0 + SILENT_S)
+    assert made.counts(prompt, 100.0 + SILENT_S), "it may never come back"
+    made.take([lease("mine", "me"), lease("new", None)], {"mine"}, unknown=True, now=110.0)
+    assert made.counts(prompt, 110.0), "no agent ever had it"
