@@ -81,9 +81,14 @@ def explain(
 def _unattended(store: Store, settings: Settings, now: float) -> dict[str, str]:
     """About the servers that no agent reconciles now, by their names."""
     from reconciler.cli import agents
+    from reconciler.core.lease import UNKNOWN
 
     known = agents.read(store.connection, now, settings.agent.takeover_s)
-    names = [lease.server for lease in known.leases if known.holder(lease.server) is None]
+    names = [
+        lease.server
+        for lease in known.leases
+        if lease.server != UNKNOWN and known.holder(lease.server) is None
+    ]
     return dict(zip(names, known.unattended(names), strict=True))
 
 

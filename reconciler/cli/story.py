@@ -132,6 +132,6 @@ def _troubles(told: Told, settings: Settings) -> list[str]:
     asked = [server for server in told.servers if not names or server.name in names]
     silent = [words for server in asked if (words := server_trouble(server, told.now))]
     names |= {told.job.server} if told.job.server else set()
-    unattended = [words for name, words in told.unattended.items() if name in names]
+    unattended = [w for name, w in told.unattended.items() if not names or name in names]
     idle = nobody_looks(told.servers, settings, told.now)
     return silent + (unattended or ([idle] if idle else []))

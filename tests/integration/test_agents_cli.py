@@ -63,6 +63,8 @@ def _once_takes_what_is_free(rows: Rows, config: str, gpu: Simulator) -> None:
     prompt = gpu.submit(render_graph(frames=6, width=64, height=64))
     job = rows.insert(comfyui_job_id=prompt)
     gpu.wait_until_ended(prompt)
+    story = reconciler("explain", job, "--config", config).stdout
+    assert "Nobody has reconciled gpu1 for " in " ".join(story.split())
     done = reconciler("once", "--config", config)
     assert done.returncode == 0, done.stderr
     assert rows.row(job)["status"] == "completed"
