@@ -164,13 +164,6 @@ MUTANTS = (
         first="damage",
     ),
     Mutant(
-        "one server that answers speaks for another that does not",
-        "reconcile/gather.py",
-        "elif candidates and len(asked) == len(candidates) and",
-        "elif candidates and asked and",
-        first="history_does_not_answer",
-    ),
-    Mutant(
         "a server that does not answer for a moment is down",
         "core/living.py",
         "down > limit:",

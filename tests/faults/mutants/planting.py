@@ -17,7 +17,7 @@ _ROOT = Path(reconciler.__file__).parents[1]
 #: What the copy shares with the working tree: nothing there is changed.
 _SHARED = ("comfy_node", "tests", "pyproject.toml", "config")
 #: So many histories, of so many steps, are to be enough.
-HISTORIES, STEPS = 1, 10
+HISTORIES, STEPS = 100, 40
 _LIMIT_S = 900
 
 
