@@ -56,6 +56,8 @@ class Rescans:
         older = self._move_young(newer_than)
         due = self._marker is None or sure_s is None or began_s >= self._whole_at_s
         whole = whole or older or due
+        if whole:
+            self._whole_at_s = began_s  # and if this one fails, the next is
         look = FolderLook(self._root, self._folders, self._followed, self._young_since, sure_s)
         found = [fact for fact in look.files(whole=whole) if look.is_told(fact, newer_than)]
         if identify(self._root) != marker:

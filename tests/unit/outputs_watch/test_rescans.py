@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import OutputError
 from reconciler.outputs import folders, mounts, rescans
 from reconciler.outputs.rescans import Rescans
 
@@ -121,6 +122,24 @@ def test_an_old_file_rewritten_in_place_is_found_by_the_next_whole_listing(lab: 
     lab.write("b/old.png", "rewritten", at=YESTERDAY)
     lab.clock.now += rescans.WHOLE_S
     assert lab.scan() == {"b/old.png"}
+
+
+@pytest.mark.parametrize("newer_than", [TODAY, LONG_AGO])
+def test_a_listing_of_everything_that_failed_is_made_up_for(
+    lab: Laboratory, newer_than: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events were lost, or an older job was opened, and its storage was away in that moment."""
+    lab.calm()
+    lab.write("a/old.png", "rewritten", at=YESTERDAY)
+    with monkeypatch.context() as away:
+        away.setattr(folders, "visible", _fails)
+        with pytest.raises(OutputError):
+            lab.scan(newer_than, whole=newer_than == TODAY)
+    assert "a/old.png" in lab.scan(newer_than)
+
+
+def _fails(folder: str) -> Iterator[os.DirEntry[str]]:
+    raise OSError(errno.EIO, "input/output error")
 
 
 def test_what_is_new_and_old_is_forgotten_after_an_hour(lab: Laboratory) -> None:
