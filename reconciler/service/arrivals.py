@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,8 +20,11 @@ log = structlog.get_logger(__name__)
 #: Looks at files that have not settled take up this share of the time at most; seconds for one.
 _LOOK_SHARE = 0.1
 _LOOK_S = 5e-6
-#: Settled files are asked for so many at a time.
+#: Files are looked at, and settled ones asked for, so many at a time: storage that takes
+#: milliseconds for each must not seem to hang.
 _BATCH = 1000
+#: What is left after so long waits for the next tick, in seconds: others have their turn.
+_AT_ONCE_S = 1.0
 
 
 class Arrivals:
@@ -45,6 +49,8 @@ class Arrivals:
         #: Those that something was heard of, and those that may be inspected.
         self._noticed: dict[Path, None] = {}
         self._settled: dict[Path, None] = {}
+        #: Some of those noticed are to be looked at without delay.
+        self._more = False
         self._looked_s = self._next_look_s = time.monotonic()
 
     def note(self, path: Path, *, closed: bool, close_will_come: bool) -> None:
@@ -88,7 +94,7 @@ class Arrivals:
             unsettled = self._waiting.keys() | self._open.keys()
             self._noticed |= dict.fromkeys(unsettled)
             self._next_look_s = now_s + len(unsettled) * _LOOK_S / _LOOK_SHARE
-        self._look(now_s)
+        self._look()
         while self._settled:
             batch = list(islice(self._settled, _BATCH))
             self._book.arrived(batch)
@@ -97,28 +103,37 @@ class Arrivals:
 
     def due_s(self) -> float | None:
         """Seconds until a waiting file may have settled; None if none waits."""
+        if self._more:
+            return 0.0
         due_s = self._settle.due_s(self._looked_s) if self._waiting else None
         return None if due_s is None else max(max(due_s, self._next_look_s) - time.monotonic(), 0.0)
 
-    def _look(self, now_s: float) -> None:
+    def _look(self) -> None:
         """Looks at those that were noticed. While the storage hangs they are kept in mind."""
-        if not self._noticed:
-            return
-        paths = list(self._noticed)
-        try:
-            found = self._book.storage.ask(lambda: [(path, _seen(path)) for path in paths])
-        except OutputError as error:
-            log.warning("files not looked at", reason=str(error))
-            return
-        self._noticed = {}
-        for path, fact in found:
-            if fact is None:
-                self._waiting.pop(path, None)
-                self._open.pop(path, None)
-            elif path in self._open:
-                self._watch_growth(path, fact)
-            else:
-                self._consider(fact, now_s)
+        began_s = now_s = time.monotonic()
+        while self._noticed and now_s <= began_s + _AT_ONCE_S:
+            paths = list(islice(self._noticed, _BATCH))
+            try:
+                found = self._book.storage.ask(partial(_seen, paths))
+            except OutputError as error:
+                log.warning("files not looked at", reason=str(error))
+                self._more = False
+                return
+            for path, fact in found:
+                del self._noticed[path]
+                self._take(path, fact, now_s)
+            now_s = time.monotonic()
+        self._more = bool(self._noticed)
+        self._next_look_s = max(self._next_look_s, now_s + (now_s - began_s) / _LOOK_SHARE)
+
+    def _take(self, path: Path, fact: FileFact | None, now_s: float) -> None:
+        if fact is None:
+            self._waiting.pop(path, None)
+            self._open.pop(path, None)
+        elif path in self._open:
+            self._watch_growth(path, fact)
+        else:
+            self._consider(fact, now_s)
 
     def _watch_growth(self, path: Path, fact: FileFact) -> None:
         if self._open[path] not in (None, fact):
@@ -135,9 +150,12 @@ class Arrivals:
         self._settled[fact.path] = None
 
 
-def _seen(path: Path) -> FileFact | None:
-    try:
-        return look_at(path)
-    except OutputError as error:
-        log.warning("file not looked at", reason=str(error))
-        return None
+def _seen(paths: Iterable[Path]) -> list[tuple[Path, FileFact | None]]:
+    found: list[tuple[Path, FileFact | None]] = []
+    for path in paths:
+        try:
+            found.append((path, look_at(path)))
+        except OutputError as error:
+            log.warning("file not looked at", reason=str(error))
+            found.append((path, None))
+    return found

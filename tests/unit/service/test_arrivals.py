@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -176,6 +176,33 @@ def test_many_files_that_wait_are_not_looked_at_all_the_time(
     clock.now += 1.0
     arrivals.tick()
     assert len(looks) == 1000
+
+
+def test_storage_that_is_slow_gets_through_a_storm(
+    book: Book, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them in one question would never be answered in time, and be asked for ever."""
+    asked: list[int] = []
+    ask = book.storage.ask
+
+    def slow(question: Callable[[], list[object]]) -> list[object]:
+        found = ask(question)
+        asked.append(len(found))
+        clock.now += len(found) * 1e-3
+        return found
+
+    monkeypatch.setattr(book.storage, "ask", slow)
+    arrivals = Arrivals(book, 1.0)  # type: ignore[arg-type]
+    for number in range(2500):
+        arrivals.note(tmp_path / f"{number}.png", closed=True, close_will_come=True)
+        (tmp_path / f"{number}.png").touch()
+    arrivals.tick()
+    assert max(asked) <= 1000
+    assert len(book.asked) < 2500
+    assert arrivals.due_s() == 0.0
+    arrivals.tick()
+    assert len(book.asked) == 2500
+    assert arrivals.due_s() is None
 
 
 def test_nothing_is_forgotten_while_the_database_is_away(
