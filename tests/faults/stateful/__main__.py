@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,6 +46,7 @@ def main() -> None:
         execute(url, f'drop database "{name}" with (force)')
         if arguments.url is None:
             embedded.stop(_data_dir())
+            shutil.rmtree(_data_dir(), ignore_errors=True)
 
 
 def _run(database: Database, arguments: argparse.Namespace) -> int:
@@ -83,7 +85,7 @@ def _run(database: Database, arguments: argparse.Namespace) -> int:
 
 def _data_dir() -> Path:
     memory = Path("/dev/shm")
-    return (memory if memory.is_dir() else Path("/tmp")) / f"reconciler-stateful-{os.getuid()}"
+    return (memory if memory.is_dir() else Path("/tmp")) / f"reconciler-stateful-{os.getpid()}"
 
 
 if __name__ == "__main__":
