@@ -44,7 +44,7 @@ def _passes(new_place: Callable[[], Place], numbers: list[int]) -> Table:
         place = new_place()
         known = jobs > QUICK_MOST  # to see and link them all takes minutes of its own
         with stage(place.database_url, place.folder, jobs, known=known) as on:
-            first, rows, asked, ended = _costs(on)
+            first, rows, asked, ended = _costs(on, times=1 if known else 3)
         table.add_row(
             f"{jobs:,}",
             "-" if known else f"{first.cpu_s:.3f}",
@@ -58,12 +58,12 @@ def _passes(new_place: Callable[[], Place], numbers: list[int]) -> Table:
     return table
 
 
-def _costs(on: Stage) -> tuple[Cost, Cost, Cost, Cost]:
-    """At first sight; then the medians of three; then when the first of each queue has ended."""
+def _costs(on: Stage, times: int) -> tuple[Cost, Cost, Cost, Cost]:
+    """At first sight; then medians of so many; then when the first of each queue has ended."""
     first = on.measure()
     on.measure()
-    rows = _median([on.measure(look_at=()) for _ in range(3)])
-    asked = _median([on.measure() for _ in range(3)])
+    rows = _median([on.measure(look_at=()) for _ in range(times)])
+    asked = _median([on.measure() for _ in range(times)])
     for server in on.servers.values():
         server.end(1)
     return first, rows, asked, on.measure()
