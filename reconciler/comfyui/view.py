@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
@@ -72,7 +72,7 @@ class Viewer:
                 described = self._described(name, headers, max_bytes)
                 sink = _writing(name, lambda: target(described))
                 if sink is not None:
-                    with sink:
+                    with _closing(name, sink):
                         self._copy(name, chunks, sink, described.size_bytes, heard)
                 return described
         except NotThere:
@@ -124,6 +124,14 @@ def _writing(name: str, write: Callable[[], _T]) -> _T:
         raise OutputError(
             f"{_shown(name)} cannot be kept here: {error.strerror or error}"
         ) from error
+
+
+@contextmanager
+def _closing(name: str, sink: BinaryIO) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _writing(name, sink.close)  # which writes what is left
 
 
 def _time_of(headers: Mapping[str, str], size_bytes: int) -> int | None:
