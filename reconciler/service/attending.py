@@ -203,7 +203,10 @@ def _kind_of_book(
 def _root(settings: Settings, server: ServerSettings) -> Path:
     """The output directory, by the name that was given: a link may be pointed elsewhere."""
     if server.fetch_outputs and server.output_dir is None:
-        copies = settings.data_dir / "fetched" / quote(server.name, safe="")
+        name = quote(server.name, safe="")
+        if not name.strip("."):
+            name = name.replace(".", "%2E")  # no folder of that name: copies are deleted there
+        copies = settings.data_dir / "fetched" / name
         copies.mkdir(parents=True, exist_ok=True, mode=0o700)
         return copies.absolute()
     if server.output_dir is None:
