@@ -89,9 +89,10 @@ def _statuses(look: Looking, table: Table, name: str) -> dict[str, int]:
     column = sql.Identifier(name)
     where = {"schema": table.schema, "table": table.name, "column": name}
     # No parameters: a % in a name would be taken for one.
-    limits = {"rows": sql.Literal(STATUS_ROWS), "words": sql.Literal(MAX_WORDS)}
+    limits = {"rows": STATUS_ROWS, "words": MAX_WORDS, "text": MAX_TEXT}
     of_table = {"jobs": _jobs(table), "order": _order(table)}
-    statement = query("adopt_statuses", column=column, **of_table, **limits)
+    literals = {name: sql.Literal(limit) for name, limit in limits.items()}
+    statement = query("adopt_statuses", column=column, **of_table, **literals)
     found = {row["word"]: row["rows"] for row in look.rows(statement)}
     frequent = look.rows(query("adopt_frequent"), where)
     return found | {word: 0 for row in frequent for word in row["words"] or () if word not in found}
@@ -111,9 +112,11 @@ def _cell(column: Column) -> sql.Composable:
     if column.family in _TIMES:
         return sql.SQL("extract(epoch from {})::float8").format(name)
     if column.family is Family.JSON:
-        return sql.SQL("case when pg_column_size({0}) <= {1} then {0}::text end").format(
-            name, sql.Literal(MAX_JSON_BYTES)
-        )
+        # First as it is kept, which costs no reading: compressed, a hundredth may be left of it.
+        return sql.SQL(
+            "case when pg_column_size({0}) <= {1} then"
+            " case when octet_length({0}::text) <= {1} then {0}::text end end"
+        ).format(name, sql.Literal(MAX_JSON_BYTES))
     return sql.SQL("left({}::text, {})").format(name, sql.Literal(MAX_TEXT))
 
 

@@ -514,6 +514,21 @@ def test_a_large_table_is_not_waited_for(desk: Desk) -> None:
         look.close()
 
 
+def test_what_is_kept_compressed_is_not_read(desk: Desk) -> None:
+    """A few kilobytes in the table may be megabytes in memory, of each of the rows."""
+    run_sql(
+        desk.url,
+        "create table jobs (id int primary key, state text, spec jsonb, prompt_id text);"
+        " insert into jobs select n, repeat('x', 1000000),"
+        " json_build_object('frames', n, 'p', repeat('x', 1000000)) from generate_series(1, 3) n;",
+    )
+    with looking.looking(desk.url, connect_timeout_s=5) as look:
+        (table,) = read_tables(look, own_schema="reconciler", name=("jobs",))
+        sample = sampled(look, table, ["state"]).sample
+    assert sample.of("spec").count == 0
+    assert {len(word) for word in sample.statuses["state"]} == {300}
+
+
 def talk(desk: Desk, *answers: str) -> tuple[int, str]:
     """The command on a terminal, answered line by line."""
     main, side = pty.openpty()

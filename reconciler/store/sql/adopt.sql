@@ -121,7 +121,7 @@ where s.schemaname = %(schema)s and s.tablename = %(table)s and s.attname = %(co
 -- name: adopt_statuses
 -- Words of a column in a part of the rows.
 select s.word, count(*) as rows
-from (select {column}::text as word from {jobs} {order} limit {rows}) s
+from (select left({column}::text, {text}) as word from {jobs} {order} limit {rows}) s
 where s.word is not null group by 1 order by 2 desc, 1 limit {words}
 
 -- name: adopt_rows
