@@ -10,7 +10,7 @@ import yaml
 
 _HIDDEN = "***"
 #: user:password@ in an address, and the passwords of the other form of a Postgres address.
-_IN_ADDRESS = re.compile(r"(://[^\s:/@\"']*:)[^\s\"']*@")
+_IN_ADDRESS = re.compile(r"(://[^\s:/@\"']*:)\S*@")
 _IN_WORDS = re.compile(r"((?:password|secret)\w*\s*=\s*)('[^']*'|[^\s\"',}]+)", re.IGNORECASE)
 _IN_QUERY = re.compile(r"([?&](?:\w*password|\w*secret)=)[^&\s\"']*", re.IGNORECASE)
 

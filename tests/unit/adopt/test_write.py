@@ -95,6 +95,8 @@ TEXTS = [
     f"servers: [{{url: 'http://x', token: '{SECRET}'}}]",
     f"servers:\n  - url: http://x\n    headers: {{X-Key: '{SECRET}'}}",
     f"servers: [{{url: 'http://me:{SECRET}@x:8188/'}}]",
+    f"database:\n  url: postgresql://app:it's{SECRET}@db/prod",
+    f"database: {{url: 'postgresql://app:it''s{SECRET}@db/prod'}}",
 ]
 
 
