@@ -65,9 +65,7 @@ def refused_table(name: str) -> str | None:
     """Why this is no name of a table; None if it is one."""
     parts = table_parts(name)
     if not parts:
-        return (
-            'should be a table\'s name or schema.table; a name with dots or quotes as "my.jobs"'
-        )
+        return 'should be a table\'s name or schema.table; a name with dots or quotes as "my.jobs"'
     if any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in parts):
         return f"is longer than the {MAX_NAME_BYTES} bytes that Postgres keeps of a name"
     return None

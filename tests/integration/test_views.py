@@ -115,8 +115,7 @@ def test_a_listener_whose_connection_breaks_listens_again(stage: Stage) -> None:
     with Listener(stage.store.connection) as listener:
         listener.wait(0.01)
         stage.sql(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where query ilike 'listen%'"
+            "select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'"
         )
         is_listening = "select true from pg_stat_activity where query ilike 'listen%'"
         wait_for(lambda: not listener.wait(0.01) and stage.sql(is_listening), "it listens again")
