@@ -289,7 +289,11 @@ class History(RuleBasedStateMachine):
             row, status, error=None, comfyui_job_id=prompt.id, output_path=None
         )
         if written:
-            row.unsure |= any(p.tag and not self.world.is_linked(p) for p in row.prompts)
+            # Of a prompt that carries the row's id and was not seen yet, or still lives, nothing
+            # tells for which attempt it is, nor its file, where that names no prompt.
+            row.unsure |= any(
+                p.tag and (p.lives or not self.world.is_linked(p)) for p in row.prompts
+            )
             self._new_attempt(row, [prompt])
 
     def _new_attempt(self, row: Row, prompts: list[Prompt]) -> None:
