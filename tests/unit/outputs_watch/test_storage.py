@@ -46,14 +46,14 @@ def test_a_question_that_hangs_is_given_up_and_others_are_refused(
 
 
 def test_nothing_is_left_of_a_storage_that_nobody_needs(tmp_path: Path) -> None:
-    before = threading.active_count()
-    seen = []
+    before = set(threading.enumerate())
+    new: set[threading.Thread] = set()
 
     def use(storage: Storage) -> None:
-        seen.append(storage.ask(lambda: storage.hangs))
-        seen.append(threading.active_count() == before + 1)
+        assert not storage.ask(lambda: storage.hangs)
+        new.update(set(threading.enumerate()) - before)
 
     use(Storage(tmp_path))
-    assert seen == [False, True]
+    (thread,) = [each for each in new if each.name == "storage"]
     gc.collect()
-    wait_for(lambda: threading.active_count() == before, "its thread ends")
+    wait_for(lambda: not thread.is_alive(), "its thread ends")
