@@ -192,7 +192,7 @@ class Gatherer:
         """All that is known about a job now."""
         prompts = record.attempted
         evidence = tuple(self._prompt_evidence(record, prompt) for prompt in prompts)
-        since, how = self._unreachable(prompts)
+        since, how = self._unreachable(record, prompts)
         absent = any(p.place is Place.ABSENT and p.ending is None for p in evidence)
         # Only storage that is there AFTER files were looked for says that they are missing. Where
         # none was looked for, since the prompts wait or run, one question for each look will do.
@@ -294,7 +294,7 @@ class Gatherer:
             return True
         if not clean or any(s.says_nothing for s in candidates):
             self._places[prompt.prompt_id] = (Place.UNKNOWN, None)
-        elif candidates and len(asked) == len(candidates) and self._counts(record, prompt):
+        elif len(asked) == len(candidates) and self._counts(record, prompt):
             self._places[prompt.prompt_id] = (Place.ABSENT, None)
             prompt.missing_looks += 1
             prompt.missing_since = prompt.missing_since or self.clock.now()
@@ -404,10 +404,12 @@ class Gatherer:
 
     def _counts(self, record: JobRecord, prompt: PromptRecord) -> bool:
         """True where a clean look at all candidates that does not show the prompt says something:
-        not while other agents may find it on their servers."""
+        not while other agents may find it on their servers. Who has no server goes by theirs."""
         if prompt.server in self.servers or record.row_server in self.servers:
             return True
-        return self.remit.counts(prompt, self.clock.now())
+        somebody_looks = bool(self.servers) or self.remit.others_look
+        is_nobodys = prompt.server is None and record.row_server is not None
+        return somebody_looks and not is_nobodys and self.remit.counts(prompt, self.clock.now())
 
     def _watching_since(self, prompts: list[PromptRecord]) -> float:
         """Since when somebody here has watched all the servers of these prompts."""
@@ -468,18 +470,25 @@ class Gatherer:
         gaps = [server.watched_since, self._storage_away_at.get(server.name)]
         return max([min(since), *(gap for gap in gaps if gap is not None)])
 
-    def _unreachable(self, prompts: list[PromptRecord]) -> tuple[float | None, str | None]:
+    def _unreachable(
+        self, record: JobRecord, prompts: list[PromptRecord]
+    ) -> tuple[float | None, str | None]:
         """Since when, and how, none of the servers that could know the job has answered."""
         open_prompts = [p for p in prompts if p.ending is None and p.server in self.servers]
         nowhere = [p for p in open_prompts if self._place_of(p)[0] is Place.UNKNOWN]
         # One that is absent from a server that answers does not hide that another is down.
-        names = {p.server for p in nowhere or open_prompts}
+        names = {p.server for p in nowhere or open_prompts} or {
+            name for name in [record.row_server] if name in self.servers
+        }
         asked = [self.servers[name] for name in names if name] or list(self.servers.values())
         down = [silence for server in asked if (silence := server.says_nothing) is not None]
         if not asked or len(down) < len(asked):
             return None, None
         # A server that answers, if for nothing, is not down: no limit is to trip on it.
-        return max(down, key=lambda silence: (silence[1] == SHARED, silence[0]))
+        since, how = max(down, key=lambda silence: (silence[1] == SHARED, silence[0]))
+        # Nor where another agent's server may know the prompt: that ours are silent ends nothing.
+        elsewhere = not names and self.remit.others_look
+        return (self.clock.now() if elsewhere else since), how
 
     def _storage_healthy(self, prompts: list[PromptRecord], *, again: bool = True) -> bool:
         """Whether the output directories are there; once for each look is enough if not `again`."""

@@ -38,7 +38,7 @@ class Remit:
         self, leases: Iterable[LeaseRecord], ours: Container[str], *, unknown: bool, now: float
     ) -> None:
         """Takes over how the leases stand. To be called before the rows are read."""
-        self.unknown = unknown
+        self.unknown, self._ours = unknown, ours
         self.others = {one.server: one for one in leases if one.server not in ours}
         self._answering = [
             one for one in self.others.values()
@@ -64,12 +64,17 @@ class Remit:
     def judges(self, record: JobRecord) -> bool:
         """True where this job is ours to judge."""
         server = server_of(record)
-        return self.unknown if server is None else not self.is_others(server)
+        return not self.is_others(server) and (self.unknown or server in self._ours)
 
     def is_others(self, server: str | None) -> bool:
         """True for a server whose lease is not ours. One that never had a lease is nobody's name:
-        the settings called it otherwise, and its jobs are looked for everywhere."""
+        the settings called it otherwise, and its jobs are those of no known server."""
         return server in self.others
+
+    @property
+    def others_look(self) -> bool:
+        """True where other agents may find a prompt of no known server."""
+        return bool(self._answering)
 
     def counts(self, prompt: PromptRecord, now: float) -> bool:
         """True where one more look counts that did not show this prompt, of no known server: where

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.lease import UNKNOWN, Lease, LeaseTerms
-from reconciler.errors import LeaseLost
+from reconciler.errors import LeaseLost, ServerRefused
 from reconciler.reconcile import remit as remits
 from reconciler.reconcile.remit import Remit
 from reconciler.store import open_store
@@ -254,6 +254,58 @@ def test_a_row_of_no_known_server_counts_looks_only_when_all_have_looked(
         assert look(stage.clock.now()) == 1
         assert look(None) == 1, "it has not looked again"
         assert look(stage.clock.now()) == 2
+
+
+def test_who_has_no_server_goes_by_the_looks_of_others(
+    database: str,
+    tmp_path: Path,
+    agent: Callable[[str], Agent],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two agents that start at one moment may get a lease each: one the server, one the others."""
+    monkeypatch.setattr(remits, "CLOCKS_S", 0.0)
+    far = agent("far")
+    far.leases.acquire(["gpu"])
+    stage = Bench(database, tmp_path, names=())
+    with closing(stage):
+        job, remit = stage.insert(comfyui_job_id=P1), stage.gatherer.remit
+
+        def look() -> tuple[str, str | None]:
+            now = stage.clock.now()
+            far.leases.renew([Lease("gpu", 1)], {"gpu": now}, None)
+            remit.take(all_leases(stage.store.connection), set(), unknown=True, now=now)
+            stage.run_pass()
+            return stage.says(job)
+
+        assert look() == ("queued", None)
+        stage.sql("update reconciler.prompts set ever_seen = true")
+        wait_for(lambda: look() == ("failed", "lost"), "it is lost")
+
+
+def test_a_row_of_no_known_server_is_not_ended_by_the_silence_of_ours_alone(
+    database: str, tmp_path: Path, agent: Callable[[str], Agent]
+) -> None:
+    """Whoever has the lease for such jobs may have one server that is down for hours: an
+    application that submits to another agent's server must not be told so."""
+    far = agent("far")
+    far.leases.name(["far"])
+    far.leases.acquire(["far"])
+    with bench(database, tmp_path) as stage:
+        stage.server.failing = ServerRefused("down")
+        stage.passes(1)
+        (server,) = stage.gatherer.servers.values()
+        server.record.unreachable_since = stage.clock.now() - 7200.0
+        job, remit = stage.insert(comfyui_job_id=P1), stage.gatherer.remit
+
+        def look() -> tuple[str, str | None]:
+            leases, now = all_leases(stage.store.connection), stage.clock.now()
+            remit.take(leases, {"gpu"}, unknown=True, now=now)
+            stage.passes(2)
+            return stage.says(job)
+
+        assert look() == ("queued", None), "another agent's server may know it"
+        stage.sql("delete from reconciler.leases where server = 'far'")
+        assert look() == ("failed", "server_down")
 
 
 def test_a_row_that_names_a_server_which_nobody_reconciles_says_so(

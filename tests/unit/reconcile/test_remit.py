@@ -44,6 +44,7 @@ def test_jobs_are_judged_where_their_server_is(remit: Remit) -> None:
     judged = {name: remit.judges(record(name)) for name in ("mine", "theirs", "idle")}
     assert judged == {"mine": True, "theirs": False, "idle": False}
     assert not remit.judges(record())
+    assert not remit.judges(record("never heard of")), "one judges it, and not every agent"
     remit.unknown = True
     assert remit.judges(record())
     assert not remit.judges(record("idle")), "nobody asks that server, so nothing is concluded"
