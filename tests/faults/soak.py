@@ -20,7 +20,7 @@ from reconciler.errors import ServerAnswer
 from reconciler.simulator.outcomes import Outcome
 from reconciler.simulator.simulator import Simulator
 from tests.faults import http_faults
-from tests.faults.agreement import FINAL, truths
+from tests.faults.agreement import FINAL, halves, truths
 from tests.faults.comfyui_trial import picture
 from tests.faults.http_proxy import HttpProxy, Manner
 from tests.faults.measuring import Sample, sample
@@ -189,6 +189,8 @@ class Soak:
         still = "select * from production_jobs where status not in %s"
         left = [(row, truth[row["comfyui_job_id"]]) for row in self.rows.sql(still, FINAL)]
         assert not left, left
+        # What the application did to its rows has to be followed, too.
+        wait_for(lambda: not halves(self.rows), f"all is told: {halves(self.rows)}")
 
     def _post(self, path: str, body: dict[str, object]) -> None:
         with suppress(requests.RequestException):
