@@ -52,6 +52,8 @@ class Looking:
                 return [dict(row) for row in cursor.fetchall()]
         except psycopg2.Error as error:
             raise DatabaseError(explain(error, self._url)) from error
+        except UnicodeDecodeError as error:  # a database of encoding SQL_ASCII holds any bytes
+            raise DatabaseError(f"a text in it is no UTF-8: {error.reason}") from error
 
     def close(self) -> None:
         """Ends the connection."""

@@ -529,6 +529,24 @@ def test_what_is_kept_compressed_is_not_read(desk: Desk) -> None:
     assert {len(word) for word in sample.statuses["state"]} == {300}
 
 
+def test_texts_that_are_none(desk: Desk) -> None:
+    """A database of encoding SQL_ASCII takes any bytes: its catalog alone has to do."""
+    name = f"{urlsplit(desk.url).path[1:]}_bytes"
+    execute(desk.url, f"create database {name} encoding 'SQL_ASCII' locale 'C' template template0")
+    url = urlsplit(desk.url)._replace(path=f"/{name}").geturl()
+    try:
+        run_sql(
+            url,
+            "create table jobs (id int primary key, status text, prompt_id text);"
+            r" insert into jobs values (1, E'\xe9', null)",
+        )
+        with looking.looking(url, connect_timeout_s=5) as look:
+            (table,) = read_tables(look, own_schema="reconciler", name=("jobs",))
+            assert "no UTF-8" in (sampled(look, table, ["status"]).sample.trouble or "")
+    finally:
+        execute(desk.url, f"drop database {name}")
+
+
 def talk(desk: Desk, *answers: str) -> tuple[int, str]:
     """The command on a terminal, answered line by line."""
     main, side = pty.openpty()
