@@ -66,7 +66,7 @@ def _no_path(column: Column, seen: ColumnSample) -> Refusal:
     if seen.count and not seen.paths + seen.urls:
         return f"holds no path in {seen.count} rows"
     if seen.early:
-        return "is filled in rows that wait: it is what a job takes"
+        return "is filled in rows without a result: it is what a job takes"
     return None
 
 

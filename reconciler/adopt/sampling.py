@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, product
 from typing import Any
 
@@ -32,6 +32,7 @@ _QUARTER_S, _MAX_OFFSET_S = 900.0, 14 * 3600.0
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PATH = re.compile(r"[^\n]*[/\\][^\n]*|[^\s]+\.[A-Za-z0-9]{2,5}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
+_NO_RESULT = {Status.PROCESSING, Status.FAILED, Status.CANCELLED}
 _NUMBERS = (Family.WHOLE, Family.NUMBER)
 _TIMES = (Family.INSTANT, Family.NAIVE)
 
@@ -56,15 +57,19 @@ def sample_of(
     statuses: Mapping[str, Mapping[str, int]],
 ) -> Sample:
     """What rows show, given column by column."""
-    waits = [
-        any(meaning(str(word)) is Status.QUEUED for word in words)
-        for words in zip(*(values[name] for name in statuses if name in values), strict=True)
-    ]
-    seen = {c.name: summary(c, values[c.name], waits) for c in columns}
+    said = list(zip(*(values[name] for name in statuses if name in values), strict=True))
+    early = _saying(said, {Status.QUEUED}) or _saying(said, _NO_RESULT) or []
+    seen = {c.name: summary(c, values[c.name], early) for c in columns}
     naive = [values[c.name] for c in columns if c.family is Family.NAIVE]
     known = [values[c.name] for c in columns if c.family is Family.INSTANT]
     rows = max(map(len, values.values()), default=0)
     return Sample(rows, seen, statuses, utc_offset_s=_offset_s(naive, known))
+
+
+def _saying(said: Sequence[Sequence[Any]], wanted: Collection[Status]) -> list[bool] | None:
+    """Which rows say one of these; None where none does."""
+    says = [any(meaning(str(word)) in wanted for word in words) for words in said]
+    return says if any(says) else None
 
 
 def _offset_s(naive: Sequence[Sequence[Any]], known: Sequence[Sequence[Any]]) -> float | None:
@@ -134,10 +139,10 @@ def _order(table: Table) -> sql.Composable:
     return sql.SQL("order by {} desc").format(sql.Identifier(column.name))
 
 
-def summary(column: Column, values: Sequence[Any], waits: Sequence[bool] = ()) -> ColumnSample:
-    """What the values of a column have in common; `waits` says which rows do."""
+def summary(column: Column, values: Sequence[Any], has_none: Sequence[bool] = ()) -> ColumnSample:
+    """What the values of a column have in common; `has_none`: which rows have no result (yet)."""
     known = [value for value in values if value not in (None, "")]
-    early = list(compress(values, waits))
+    early = list(compress(values, has_none))
     texts = [str(value) for value in known]
     numbers = list(_numbers(known)) if column.family in (*_NUMBERS, *_TIMES) else []
     insides = list(_insides(texts)) if column.family is Family.JSON else []

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.adopt.facts import Family
 from reconciler.adopt.reading import family_of
+from reconciler.adopt.roles import OUTPUT_PATH
 from reconciler.adopt.sampling import MAX_DEPTH, sample_of, summary
 from tests.unit.adopt.facts import UUID, column
 
@@ -42,6 +43,22 @@ def test_what_waiting_rows_have() -> None:
     assert summary(TEXT, ["a", "b", None, None], waits).early
     assert not summary(TEXT, ["a", None, "c", "d"], waits).early
     assert not summary(TEXT, ["a", "b"], [False, False]).early
+
+
+@pytest.mark.parametrize("status", ["pending", "error"])
+def test_what_a_job_takes_is_not_where_its_result_goes(status: str) -> None:
+    """Where no row waits, those that failed tell."""
+    columns = [column("status"), column("image_path"), column("video_path")]
+    values = {
+        "status": [status, "done", status],
+        "image_path": ["/in/1.png", "/in/2.png", "/in/3.png"],
+        "video_path": [None, "/out/2.mp4", None],
+    }
+    seen = sample_of(columns, values, {"status": {status: 2, "done": 1}})
+    assert [each for each in seen.columns if OUTPUT_PATH.refuse(column(each), seen.of(each))] == [
+        "status",
+        "image_path",
+    ]
 
 
 NAIVE, KNOWN = column("n", "timestamp"), column("k", "timestamptz")
