@@ -7,7 +7,7 @@ that a crash left untold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -35,6 +35,19 @@ def note(cursor: Cursor, writes: Sequence[Write]) -> None:
     cursor.execute(query("note_intentions"), {"notes": Json(clean_json(notes))})
 
 
+def standing(cursor: Cursor, job_ids: Collection[str]) -> set[str]:
+    """Of these jobs, whose states are locked, those whose notes still stand: another agent may have
+    looked before the row was written, and settled one."""
+    cursor.execute(query("standing_intentions"), {"job_ids": list(job_ids)})
+    return {row["job_id"] for row in cursor.fetchall()}
+
+
+def forget(cursor: Cursor, job_ids: Collection[str]) -> None:
+    """The rows of these jobs were not written."""
+    if job_ids:
+        cursor.execute(query("forget_intentions"), {"job_ids": list(job_ids)})
+
+
 def settle(cursor: Cursor, found: Sequence[Noted]) -> None:
     """Tells what was written and not told; forgets what was not written."""
     ours = states.lock(cursor, [_known(state) for state, _ in found])
@@ -44,7 +57,7 @@ def settle(cursor: Cursor, found: Sequence[Noted]) -> None:
     states.tell(
         cursor, [_told(s, s["intended"]["event"]) for s in written if s["intended"]["event"]]
     )
-    cursor.execute(query("forget_intentions"), {"job_ids": [s["job_id"] for s, _ in mine]})
+    forget(cursor, [state["job_id"] for state, _ in mine])
 
 
 def _intended(write: Write) -> dict[str, object]:

@@ -44,9 +44,11 @@ class Writer:
     def _write(self, batch: Sequence[Write]) -> set[str]:
         """Writes a batch in one transaction; returns the jobs that were still as they had been."""
         said = [replace(write, change=self._as_said(write.change)) for write in batch]
-        self._note_intentions(said)
+        noted = self._note_intentions(said)
         with self.databases.writing() as (own, rows):
             ours = states.lock(own, [states.known(write.record) for write in batch])
+            if noted:
+                ours -= noted - intentions.standing(own, noted & ours)
             touching = [w for w in batch if w.touch_row and w.record.job.id in ours]
             touched = self.rows.write(rows, touching)
             done = ours - {w.record.job.id for w in touching} | touched
@@ -54,18 +56,21 @@ class Writer:
             states.write(own, [states.decided(w.record.job.id, w.change) for w in writes])
             told = [states.told(w.record.job, w.event) for w in writes if w.event is not None]
             states.tell(own, told)
+            intentions.forget(own, (noted & ours) - done)
             if writes and not told:
                 states.notify(own, f"{len(writes)} jobs")
         return done
 
-    def _note_intentions(self, said: Sequence[Write]) -> None:
-        """Of two databases one is committed first: what the rows are about to say is noted."""
+    def _note_intentions(self, said: Sequence[Write]) -> set[str]:
+        """Of two databases one is committed first: what the rows are about to say is noted. Returns
+        the jobs of which it was to be."""
         if self.databases.is_one:
-            return
+            return set()
         changing = [w for w in said if w.touch_row and w.change.status.value != w.record.row_status]
         if changing:
             with self.databases.own.writing() as own:
                 intentions.note(own, changing)
+        return {write.record.job.id for write in changing}
 
     def _as_said(self, change: RowChange) -> RowChange:
         """The change as the row can say it."""

@@ -12,7 +12,8 @@ import psycopg2
 import pytest
 
 from reconciler.errors import DatabaseError
-from reconciler.store import open_store
+from reconciler.settings.jobs import JobsSettings
+from reconciler.store import intentions, open_store
 from reconciler.store.listening import Listener
 from reconciler.store.table_writes import TableWrites
 from tests.integration.reconciling import success
@@ -166,6 +167,45 @@ def test_a_crash_before_the_row(apart: Stage, monkeypatch: pytest.MonkeyPatch) -
     story = [event.event for event in apart.store.jobs.story(job)]
     assert apart.word(job) == "completed"
     assert [event.to_status for event in story].count("completed") == 1
+
+
+def test_another_agent_looks_before_the_row_is_written(
+    apart: Stage, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds a note and a row that does not say so yet. The row is then not written unnoted."""
+    job = about_to_complete(apart)
+    mapping = JobsSettings(**WITH_TRIGGER.mapping)
+    other = open_store(apart.url, jobs=mapping, own_url=elsewhere)
+    note = intentions.note
+
+    def note_and_be_seen(*values: Any) -> None:
+        note(*values)
+        cursor = values[0]
+        cursor.execute("commit")
+        monkeypatch.setattr(intentions, "note", note)
+        other.jobs.open_jobs(late_s=0.0)
+        cursor.execute("begin")
+
+    with closing(other):
+        monkeypatch.setattr(intentions, "note", note_and_be_seen)
+        crash_between_the_commits(apart, elsewhere)
+        apart.passes(2)
+    assert apart.word(job) == "completed"
+    story = [event.event for event in apart.store.jobs.story(job)]
+    assert [event.to_status for event in story].count("completed") == 1
+    assert "application" not in {event.kind for event in story}
+
+
+def test_what_the_application_does_to_a_locked_row_is_its_own(apart: Stage) -> None:
+    """Our write steps back, and the row says then what we were about to say."""
+    job = about_to_complete(apart)
+    with closing(psycopg2.connect(apart.url)) as raw, raw.cursor() as cursor:
+        cursor.execute("update production_jobs set status = 'completed'")
+        apart.passes(4)
+        raw.commit()
+    apart.passes(2)
+    story = [event.event for event in apart.store.jobs.story(job)]
+    assert [event.kind for event in story if event.to_status == "completed"] == ["application"]
 
 
 def test_no_database_of_ours(database: str) -> None:

@@ -112,6 +112,9 @@ update reconciler.job_state s set intended = w.intended
 from jsonb_to_recordset(%(notes)s) as w(job_id text, intended jsonb)
 where s.job_id = w.job_id
 
+-- name: standing_intentions
+select job_id from reconciler.job_state where job_id = any(%(job_ids)s) and intended is not null
+
 -- name: forget_intentions
 update reconciler.job_state set intended = null
 where job_id = any(%(job_ids)s) and intended is not null
