@@ -99,7 +99,8 @@ class ColumnSample:
     #: Those that could be a file's path, and those that are a URL.
     paths: int = 0
     urls: int = 0
-    #: Most rows that wait, or else have no result, have a value: it is what a job takes, not what it gives.
+    #: Most rows that wait, or else have no result, have a value: it is what a job takes, not what
+    #: it gives.
     early: bool = False
     #: Of numbers; of times in seconds since the epoch, a naive one read as UTC.
     least: float | None = None
