@@ -16,7 +16,14 @@ import structlog
 from reconciler.comfyui.view import ViewedFile
 from reconciler.core.evidence import FileState
 from reconciler.errors import OutputError, ServerError
-from reconciler.reconcile.files import LONGEST_RETRY_S, MAX_ANSWERS, RETRY_S, Answer, OutputBook
+from reconciler.reconcile.files import (
+    LONGEST_RETRY_S,
+    MAX_ANSWERS,
+    RETRY_S,
+    Answer,
+    OutputBook,
+    same_file,
+)
 from reconciler.store.outputs import OutputRecord
 
 log = structlog.get_logger(__name__)
@@ -217,16 +224,20 @@ class FetchedBook(OutputBook):
         for path, facts in copies:
             if too_many <= 0:
                 return
-            if path == newest or self._is_in_use(path):
+            if path == newest or self._is_in_use(path, facts):
                 continue
             with suppress(OSError):
                 path.unlink()
                 too_many -= facts.st_size
 
-    def _is_in_use(self, path: Path) -> bool:
+    def _is_in_use(self, path: Path, facts: os.stat_result) -> bool:
+        """True for a copy that is fetched or inspected, or is about to be: a job waits for it."""
         with self._lock:
-            fetch = self._fetches.get(path)
-            return path in self._running or (fetch is not None and fetch.running)
+            fetch, record = self._fetches.get(path), self._answers.get(path)
+            if path in self._running or (fetch is not None and fetch.running):
+                return True
+            waits = fetch is not None and fetch.here is not None
+            return waits and (record is None or not same_file(record, facts))
 
     def _hear(self, fetch: _Fetch, taken: int, of: int) -> None:
         with self._lock:

@@ -233,6 +233,20 @@ def test_old_copies_go_and_what_was_found_stays(database: str, tmp_path: Path) -
         assert stage.far.sent == [path.name for path in paths]
 
 
+def test_a_copy_that_was_not_inspected_yet_stays(database: str, tmp_path: Path) -> None:
+    """Else files that wait for each other would be fetched in turn, and never be inspected."""
+    with closing(Stage(database, tmp_path, keep_bytes=1)) as stage:
+        paths = [stage.picture(f"{number}.png") for number in range(3)]
+        for path in paths:
+            stage.book.look_up(path)
+        stage.settle()
+        assert [path.name for path in paths if path.exists()] == ["0.png", "1.png", "2.png"]
+        assert [stage.look(path).state for path in paths] == [FileState.SOUND] * 3
+        assert stage.far.sent == ["0.png", "1.png", "2.png"]
+        stage.look(stage.picture("3.png"))
+        assert [path.name for path in paths if path.exists()] == []
+
+
 def test_where_copies_cannot_be_written_the_job_waits_and_says_why(stage: Stage) -> None:
     path = stage.picture("a.png")
     blocked = stage.root / "folder"
