@@ -12,7 +12,8 @@ from tests.integration.running import Rows
 
 FINAL = ("completed", "failed", "cancelled")
 
-#: Row, state and story of a job are written together: what disagrees was written by halves.
+#: Row, state and story of a job are written together: what disagrees was written by halves. A row
+#: that its application took back before anybody saw it has neither state nor story.
 _HALVES = """
     with told as (
         select distinct on (job_id) job_id, to_status, failure
@@ -24,9 +25,10 @@ _HALVES = """
     from production_jobs r
     left join reconciler.job_state s on s.job_id = r.id::text
     left join told t on t.job_id = r.id::text
-    where (s.job_id is null and (r.status <> 'queued' or t.job_id is not null))
+    where (s.job_id is null
+           and (r.status not in ('queued', 'cancelled') or t.job_id is not null))
        or r.status <> coalesce(s.known_status, r.status)
-       or r.status <> coalesce(t.to_status, 'queued')
+       or (s.job_id is not null and r.status <> coalesce(t.to_status, 'queued'))
        or s.failure is distinct from t.failure
        or (r.status in ('completed', 'failed', 'cancelled')) <> (r.completed_at is not null)
        or (r.status = 'completed' and r.output_path is null)
