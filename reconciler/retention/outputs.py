@@ -1,7 +1,8 @@
 """What we know of files that are there no more.
 
 A file that exists stays known, orphans too, however old: the next listing would have it inspected
-again.
+again. So does one elsewhere than in the directory as this agent sees it: another agent, or the
+settings of yesterday, may have it under another path.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Outputs:
         if cutoff is None or not self.directory.is_there():
             return NOTHING
         outputs = self.store.outputs(server, self._after, cutoff, BATCH)
-        gone = [output for output in outputs if _is_gone(output.path)]
+        ours = [o for o in outputs if o.path.is_relative_to(self.directory.root)]
+        gone = [output for output in ours if _is_gone(output.path)]
         # Asked again: storage that went away in between makes everything look gone.
         if gone and not self.directory.is_there():
             return NOTHING

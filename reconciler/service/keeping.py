@@ -52,7 +52,7 @@ def tasks_of(settings: Settings, store: RetentionStore, attended: Attended) -> l
     ]
     for server in settings.servers:
         if server.output_dir is not None:
-            directory = _directory(server, server.output_dir.resolve(), attended)
+            directory = _directory(server, server.output_dir.absolute(), attended)
             tasks += [
                 Outputs(store, keep(kept.outputs_days, kept.outputs_count), directory),
                 Manifests(store, keep(kept.manifests_days, kept.manifests_count), directory),

@@ -166,6 +166,14 @@ def test_files_that_are_gone_are_forgotten_and_those_that_exist_stay_known(past:
     assert listed == len(known), "what nobody lists any more is not listed"
 
 
+def test_what_another_agent_knows_under_another_path_is_not_gone(past: Past) -> None:
+    """A standby has the same share mounted elsewhere, and took the server over."""
+    past.output("../elsewhere/kept.png", 100, past.job("completed", 100), on_disk=False)
+    past.sql("update reconciler.outputs set path = '/mnt/gpu/output/kept.png'")
+    assert finish(Outputs(past.store, Keep(days=90), past.directory)) == 0
+    assert past.known_files() == {"kept.png"}
+
+
 def test_nothing_is_gone_while_the_storage_is_away(past: Past) -> None:
     past.output("gone.png", 100, on_disk=False)
     past.manifest("prompt-1", 100)
