@@ -27,6 +27,8 @@ class Remit:
     unknown: bool = True
     #: The leases that are not ours, by server; nobody has some of them.
     others: dict[str, LeaseRecord] = field(default_factory=dict)
+    #: The servers whose leases are ours.
+    _ours: Container[str] = ()
     #: Servers of live leases, and of such as have been live a moment ago, given back or not.
     _answering: list[LeaseRecord] = field(default_factory=list)
     #: When a look counted last that did not show a prompt of no known server.
