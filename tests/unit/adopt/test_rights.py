@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
+from reconciler.adopt import rights
 from reconciler.adopt.facts import Constraint, Trigger
 from reconciler.adopt.proposal import Given, NoteKind, Proposal
 from reconciler.adopt.quoting import quoted
 from reconciler.adopt.recognise import recognise
+from reconciler.store import migrations
 from tests.unit.adopt.facts import HERE, column, propose, table, told, value
 
 
@@ -60,6 +64,16 @@ def test_our_own_schema_that_is_there_is_enough() -> None:
     found = propose(PLAIN, database=dataclasses.replace(NOWHERE, schemas=ours))
     assert found.choice("database", "own_schema") is None
     assert not todo(found)
+
+
+def test_every_table_of_ours_is_known() -> None:
+    versions = Path(migrations.__file__).parent / "versions"
+    made = [
+        name
+        for file in versions.glob("*.sql")
+        for name in re.findall(r"create table reconciler\.(\w+)", file.read_text(encoding="utf-8"))
+    ]
+    assert set(made) | {"migrations"} == rights._OURS
 
 
 def test_another_database_for_them() -> None:
