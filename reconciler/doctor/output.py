@@ -22,6 +22,7 @@ LITTLE_BYTES = 10**9
 #: How long folders are counted, in seconds.
 COUNT_S = 5.0
 _PROBLEMS_SHOWN = 3
+_NESTED = "lie in one another"
 
 
 def check_output(
@@ -114,8 +115,8 @@ def check_shared(directories: Mapping[str, Path]) -> Iterator[Finding]:
             is_shared = True
             yield warning(
                 what,
-                f"those of {one} and {other} {relation}: the servers overwrite each other's files,"
-                " and each file is seen twice",
+                f"those of {one} and {other} {relation}: the servers overwrite each other's files"
+                + ", and each file is seen twice" * (relation == _NESTED),
                 advice,
             )
     if not is_shared:
@@ -130,4 +131,4 @@ def _relation(first: Path, second: Path) -> str:
         return ""  # one of them is not there: its own line says so
     real = first.resolve(), second.resolve()
     nested = real[0].is_relative_to(real[1]) or real[1].is_relative_to(real[0])
-    return "lie in one another" if nested else ""
+    return _NESTED if nested else ""

@@ -155,6 +155,7 @@ def test_one_directory_for_two_servers(tmp_path: Path) -> None:
     (finding,) = check_shared(named)
     assert finding.level is Level.WARNING
     assert "those of gpu1 and gpu3 are the same" in finding.detail
+    assert "seen twice" not in finding.detail
     assert "an output directory of its own (--output-directory)" in finding.advice
 
 
