@@ -23,6 +23,8 @@ no_start=/usr/sbin/policy-rc.d
 ours=$no_cluster
 [ -e "$no_start" ] || ours="$ours $no_start"
 trap 'rm -f $ours' EXIT
+trap 'exit 130' INT # else dash leaves them behind, and nothing would ever start here again
+trap 'exit 143' TERM HUP
 mkdir -p "$(dirname "$no_cluster")"
 echo "create_main_cluster = false" >"$no_cluster"
 if [ ! -e "$no_start" ]; then
