@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -29,6 +30,9 @@ MAX_KEPT = 500
 #: What one search reads at most; the next one goes on where it stopped.
 SEARCH_FILES = 1000
 SEARCH_BYTES = 32 * 2**20
+#: How long a search asks storage for the times of files, in seconds: twenty thousand that take a
+#: millisecond each must not seem to hang.
+SEARCH_S = 2.0
 #: Names that were heard of and not yet read; more are found by a search.
 MAX_HEARD = 1000
 _SUFFIX = ".json"
@@ -205,6 +209,7 @@ def _new_in(folder: Path, noted: Mapping[str, _Facts]) -> list[tuple[str, _Facts
     """Files that were not noted yet, and whether they are ordinary ones. Of one that was, name and
     inode come with the listing: no question to the storage."""
     found = []
+    until_s = time.monotonic() + SEARCH_S
     with os.scandir(folder) as entries:
         for entry in entries:
             known = noted.get(entry.name)
@@ -212,6 +217,8 @@ def _new_in(folder: Path, noted: Mapping[str, _Facts]) -> list[tuple[str, _Facts
                 with suppress(OSError):
                     facts = _Facts.of(entry.stat(follow_symlinks=False))
                     found.append((entry.name, facts, entry.is_file(follow_symlinks=False)))
+                if time.monotonic() > until_s:
+                    break
     return found
 
 

@@ -185,6 +185,26 @@ def test_the_newest_first_and_the_rest_later(
         assert found(manifests, "42") == expected[:most]
 
 
+def test_storage_that_is_slow_is_searched_bit_by_bit(
+    folder: Path, manifests: Manifests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it would never be answered in time, and each search would begin anew."""
+    for number in range(30):
+        put(folder, f"old{number}", at=100.0)
+    put(folder, at=2000.0)
+    clock = iter(range(10_000))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock) * 0.25)
+    storage = manifests._storage
+    monkeypatch.setattr(storage, "ask", lambda question: question())
+    sizes = []
+    for _ in range(6):
+        manifests.search(1500.0)
+        sizes.append(len(manifests._noted))
+    assert sizes[0] < 10
+    assert sizes[-1] == 31
+    assert found(manifests, "42") == [PROMPT]
+
+
 def test_a_search_reads_no_more_than_so_many_bytes(
     folder: Path, manifests: Manifests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
