@@ -23,6 +23,7 @@ from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.histories import Histories
 from reconciler.reconcile.linker import Linker
 from reconciler.reconcile.live import LiveSigns
+from reconciler.reconcile.looks import Looks
 from reconciler.reconcile.manifest_evidence import ManifestEvidence
 from reconciler.reconcile.notes import ending_of
 from reconciler.reconcile.remit import Remit
@@ -54,8 +55,8 @@ class Gatherer:
     manifests: ManifestEvidence = field(default_factory=ManifestEvidence)
     #: Which jobs are to be judged here, and which by other agents.
     remit: Remit = field(default_factory=Remit)
-    #: Servers that answered every question since `look` was called first in this pass.
-    answered: set[str] = field(default_factory=set)
+    #: What this agent's looks at its servers are worth to others.
+    looks: Looks = field(default_factory=Looks)
     linker: Linker = field(init=False)
     #: Where each prompt was found last; what was never looked for is unknown.
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class Gatherer:
             server.fresh = False
         wanted = [self.servers[name] for name in names if name in self.servers]
         list(self.pool.map(self._look, wanted))
-        self.answered |= {server.name for server in wanted if server.fresh}
+        self.looks.answered(server.name for server in wanted if server.fresh)
         changed = [server for server in wanted if server.fresh or server.changed]
         if changed:
             self.store.servers.save(server.record for server in changed)
@@ -115,6 +116,7 @@ class Gatherer:
         self._puzzling &= linked
         self.manifests.keep(linked)
         self.remit.forget(linked)
+        self.looks.forget(linked)
         self._note_nobodys(by_id)
         self.linker.link(by_id, linked, looked=self._looked, search_history=search_history)
 
@@ -158,6 +160,8 @@ class Gatherer:
         judged = list(records)
         if ask_history:
             self._prepare_histories(judged)
+        if self.looks.due:
+            judged.sort(key=lambda record: self.looks.turn_of(p.prompt_id for p in record.prompts))
         changed: list[PromptRecord] = []
         for record in judged:
             changed += [
@@ -281,6 +285,8 @@ class Gatherer:
         """
         asked = [server for server in candidates if server.fresh]
         if not self._histories.may_ask(asked, prompt.prompt_id):
+            for server in asked if prompt.server not in self.servers else ():
+                self.looks.postpone(server.name, prompt.prompt_id)
             return False
         clean = True
         for server in asked:
@@ -290,6 +296,8 @@ class Gatherer:
                 self._end(record, prompt, server, ended)
                 return True
             clean &= answer is Place.ABSENT
+            if prompt.server not in self.servers:
+                self.looks.asked(server.name, prompt.prompt_id)
         if self._ask_pack(record, prompt, candidates):
             return True
         if not clean or any(s.says_nothing for s in candidates):
@@ -346,7 +354,7 @@ class Gatherer:
         try:
             return self._histories.ask(server, prompt.prompt_id) or Place.ABSENT
         except ServerAnswer as error:
-            self.answered.discard(server.name)
+            self.looks.left_open(server.name)
             # It answers others: one entry that it cannot tell must not make the server silent.
             if prompt.prompt_id not in self._puzzling:
                 log.warning("history tells nothing usable", job=prompt.job_id, reason=str(error))
@@ -356,7 +364,7 @@ class Gatherer:
         return Place.UNKNOWN
 
     def _note_silence(self, server: WatchedServer, error: ServerError) -> None:
-        self.answered.discard(server.name)
+        self.looks.left_open(server.name)
         server.note_failure(error, self.clock.now())
 
     def _end(

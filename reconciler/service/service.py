@@ -198,14 +198,14 @@ class Service:
             now=began_at,
         )
         self._parts.turns.alone = not gatherer.remit.others
-        gatherer.answered.clear()
+        gatherer.looks.begin(began_at)
         cpu_s = time.thread_time()  # what is waited for, a slow server, costs nobody anything
         with self._passing:
             report = self._parts.reconciler.run_pass(
                 None if look_all else servers, search_history=everything
             )
         self._pass_s = time.thread_time() - cpu_s
-        self._tenure.note_looks(dict.fromkeys(gatherer.answered, began_at))
+        self._tenure.note_looks(gatherer.looks.clean())
         self._note(report)
 
     def _note(self, report: PassReport) -> None:

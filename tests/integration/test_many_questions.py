@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,50 @@ def test_who_is_not_asked_for_stays_as_he_was(
     assert statuses(bench) == [("failed", 25), ("queued", JOBS - 25)]
     news = bench.sql("select count(*) as n from reconciler.events where id > %s", told)
     assert news == [{"n": 25}], "nothing is told of those that wait for their turn"
+
+
+def test_a_look_that_left_some_out_is_none_for_other_agents(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of those that wait may be in this history, and be lost by who counts such looks."""
+    monkeypatch.setattr(histories, "PAGE_MOST", 10)
+    monkeypatch.setattr(histories, "QUESTIONS", 25)
+    bench.server.pending = []
+    bench.sql("update reconciler.prompts set server = null")
+    for number in range(1, 21):
+        bench.server.end(f"another's {number}", error())
+    looks, times = bench.gatherer.looks, []
+    for now in (10.0, 20.0, 30.0, 40.0):
+        looks.begin(now)
+        bench.reconciler.run_pass()
+        times.append(looks.clean().get("gpu"))
+    assert times[:2] == [None, None], "sixty prompts, twenty-five at a time"
+    assert times[3] is not None
+    assert times[3] < 40.0
+
+
+def test_a_slow_server_is_asked_for_each_in_its_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every question takes as long as all may: the first of them must not be the same in each."""
+    monkeypatch.setattr(histories, "PAGE_FROM", 1000)
+    monkeypatch.setattr(histories, "PATIENCE_S", 0.0)
+    bench.sql("update reconciler.prompts set server = null")
+    bench.server.pending = [QueuedPrompt(f"p{n}", 1.0) for n in range(4, JOBS + 1)]
+    questions: set[str] = set()
+    ask = histories.Histories.ask
+
+    def one_question(self: Any, server: Any, prompt_id: str) -> object:
+        monkeypatch.setattr(histories, "PATIENCE_S", 0.0)
+        questions.add(prompt_id)
+        return ask(self, server, prompt_id)
+
+    monkeypatch.setattr(histories.Histories, "ask", one_question)
+    for now in (10.0, 20.0, 30.0):
+        monkeypatch.setattr(histories, "PATIENCE_S", 60.0)
+        bench.gatherer.looks.begin(now)
+        bench.reconciler.run_pass()
+    assert questions == {"p1", "p2", "p3"}
 
 
 def test_without_a_page_single_questions_have_answers(bench: Bench) -> None:

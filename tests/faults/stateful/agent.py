@@ -117,11 +117,11 @@ class Agent:
         ours, gatherer = {lease.server for lease in self._leases}, self._gatherer
         leases, now = all_leases(self._store.connection), self._clock.now()
         gatherer.remit.take(leases, ours, unknown=UNKNOWN in ours, now=now)
-        gatherer.answered.clear()
+        gatherer.looks.begin(now)
         report = self._reconciler.run_pass(
             None if gained else look_at, search_history=search_history or gained
         )
-        self._tenure.note_looks(dict.fromkeys(gatherer.answered, now))
+        self._tenure.note_looks(gatherer.looks.clean())
         return report
 
     def scan(self) -> None:
