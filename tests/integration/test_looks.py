@@ -140,7 +140,10 @@ def test_verdicts_that_stand_cost_an_ordinary_pass_nothing(bench: Bench) -> None
     assert bench.run_pass(search_history=True).judged == 5
 
 
-def test_late_successes_are_asked_for_a_few_at_a_time_and_all_in_turn(bench: Bench) -> None:
+def test_late_successes_are_asked_for_a_few_at_a_time_and_all_in_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(histories, "PAGE_FROM", 1000)
     for number in range(50):
         bench.insert(comfyui_job_id=f"p{number}")
     bench.server.pending = [QueuedPrompt(f"p{n}", float(n)) for n in range(50)]
