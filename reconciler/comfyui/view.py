@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, TypeVar
 
 from reconciler.comfyui.address import ServerAddress
-from reconciler.comfyui.transport import NotThere, Transport
+from reconciler.comfyui.transport import NoSuchRoute, NotThere, Transport
 from reconciler.errors import OutputError, ServerAnswer, ServerRefused
 
 #: No file takes longer to arrive, in seconds: an hour is 36 GB at 10 MB/s.
@@ -76,7 +76,20 @@ class Viewer:
                         self._copy(name, chunks, sink, described.size_bytes, heard)
                 return described
         except NotThere:
+            self._require_comfyui()
             return None
+
+    def _require_comfyui(self) -> None:
+        """Some proxies say 404 as emptily as ComfyUI: only ComfyUI refuses ".." in another way.
+
+        Raises ServerRefused, ServerTimeout, and ServerAnswer for a 404 that is not ComfyUI's.
+        """
+        try:
+            self._http.get("/view", {"filename": "..", "type": "output"})
+        except NoSuchRoute:
+            raise
+        except ServerAnswer:
+            return
 
     def _copy(
         self,

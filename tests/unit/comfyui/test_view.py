@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import responses
 
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.view import Viewer
-from reconciler.errors import OutputError
+from reconciler.errors import OutputError, ServerAnswer
 
 URL = "http://gpu:8188"
 
@@ -33,3 +33,29 @@ def test_a_full_disk_is_no_fault_of_the_servers(server: responses.RequestsMock) 
             max_bytes=100,
             heard=lambda taken, of: None,
         )
+
+
+def asked(server: responses.RequestsMock, *, refusal: int) -> object:
+    """The answer about a file that is said not to be there; `refusal` is what ".." gets."""
+    server.get(f"{URL}/view", status=404, match=[_query("a.png", subfolder="")])
+    server.get(f"{URL}/view", status=refusal, match=[_query("..")])
+    viewer = Viewer(ServerAddress("gpu", URL), connect_timeout_s=1, timeout_s=1)
+    with closing(viewer):
+        return viewer.fetch(
+            "a.png", lambda _: pytest.fail("is there"), max_bytes=1, heard=pytest.fail
+        )
+
+
+def _query(name: str, **more: str) -> Callable[..., object]:
+    query = {"filename": name, "type": "output", **more}
+    return responses.matchers.query_param_matcher(query, strict_match=True)
+
+
+@pytest.mark.parametrize("refusal", [400, 403])
+def test_a_file_that_comfyui_does_not_have(server: responses.RequestsMock, refusal: int) -> None:
+    assert asked(server, refusal=refusal) is None
+
+
+def test_an_empty_404_of_a_proxy_is_no_missing_file(server: responses.RequestsMock) -> None:
+    with pytest.raises(ServerAnswer, match="404"):
+        asked(server, refusal=404)
