@@ -14,14 +14,17 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+import structlog
+
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
 from reconciler.comfyui.view import Viewer
 from reconciler.core.lease import Lease
 from reconciler.core.naming import NamePatterns
-from reconciler.errors import SettingsError
+from reconciler.errors import OutputError, SettingsError
 from reconciler.outputs.mounts import is_shared, machine
 from reconciler.outputs.pool import Inspectors
+from reconciler.outputs.storage import Storage
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.fetched import FetchedBook, Transfer
 from reconciler.reconcile.files import OutputBook
@@ -36,6 +39,8 @@ from reconciler.store.leases import Guarded
 from reconciler.store.outputs import OutputStore
 from reconciler.store.servers import ServerRecord
 from reconciler.store.turns import Turns
+
+log = structlog.get_logger(__name__)
 
 
 def address_of(server: ServerSettings) -> ServerAddress:
@@ -143,13 +148,23 @@ class Attended:
             self.end(name)
 
     def _settle_space(self, record: ServerRecord) -> None:
-        """Other hosts may have a directory of the same name, with other files."""
+        """Other hosts may have a directory of the same name, with other files.
+
+        Storage that hangs is not waited for: what was settled stands. What is seen first while it
+        hangs has plain paths, as storage that is shared has.
+        """
         server, root = self._by_name[record.name], self._roots[record.name]
-        if server.output_dir is not None:
-            real = Path(os.path.realpath(root))
-            shared = is_shared(real)
+        if server.output_dir is None:
+            return
+        space = record.space or ""
+        try:
+            real, shared = Storage(root).ask(
+                lambda: (Path(os.path.realpath(root)), is_shared(root))
+            )
             space = self._store.servers.settle_space(record, real, machine(), shared=shared)
-            self._store.outputs.spaces.put(root, space)
+        except OutputError as error:
+            log.warning("output directory hangs", server=server.name, reason=str(error))
+        self._store.outputs.spaces.put(root, space)
 
     def _book(self, server: ServerSettings, lease: Lease) -> OutputBook:
         """One for each directory, whoever writes there: a file is inspected once."""

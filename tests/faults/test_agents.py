@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -19,6 +19,7 @@ from reconciler.simulator.simulator import Simulator
 from tests.faults.agents_stage import TAKEOVER_S, Agents, freeze, terminate, thaw
 from tests.faults.conftest import Figure
 from tests.faults.proxy import postgres_proxy, proxied_url
+from tests.faults.storage_stage import hanging
 from tests.integration.running import Running, running
 from tests.waiting import wait_for
 
@@ -229,6 +230,24 @@ def test_jobs_of_no_known_server_are_found_by_the_agent_that_has_them(
     assert told == []  # clean stops: both are forgotten
     servers = near.rows.sql("select distinct server from reconciler.job_state")
     assert servers == [{"server": "gpu2"}]
+
+
+def test_a_share_that_hangs_when_its_server_is_taken_holds_up_no_other(
+    database: str, tmp_path: Path
+) -> None:
+    with (
+        Simulator(tmp_path / "one") as one,
+        Simulator(tmp_path / "two") as two,
+        ExitStack() as fault,
+    ):
+        agents = Agents(database, tmp_path, one, two)
+        config = agents.config("first")
+        try:
+            fault.enter_context(hanging(tmp_path / "two"))
+        except OSError as error:
+            pytest.skip(f"this machine lets us mount no file system of our own: {error}")
+        with running(config), fault:
+            agents.rows.wait(agents.submit(one, seconds=0.2), "completed")
 
 
 def _rename(config: Path, old: str, new: str) -> None:
