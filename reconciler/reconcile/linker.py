@@ -60,7 +60,9 @@ class Linker:
             [
                 record
                 for record in by_id.values()
-                if record.row_prompt_id is not None and record.row_prompt_id not in linked
+                if record.row_prompt_id is not None
+                and record.row_prompt_id not in linked
+                and not record.names_another_prompt  # a new attempt begins first
             ]
         )
         searched = search_history and any(not record.attempted for record in by_id.values())
@@ -115,6 +117,8 @@ class Linker:
         verdict = self.tag_links.judge(prompt, by_id)
         if verdict is None:
             return
+        if verdict.record.names_another_prompt and verdict.record.row_prompt_id == prompt.prompt_id:
+            return  # a new attempt begins first, and the row names it
         if verdict.links:
             linked.add(prompt.prompt_id)
             self._link(verdict.record, _link_of(verdict.record, prompt, server, verdict.why))

@@ -127,9 +127,10 @@ class Reconciler:
         records = self.store.jobs.open_jobs(late_s=late_s)
         ours = [record for record in records if self.gatherer.remit.judges(record)]
         unseen = [record for record in ours if record.known_status is None]
+        followed = [record for record in records if self.gatherer.remit.follows(record)]
         for start in range(0, len(unseen), BATCH):
             self.store.jobs.see_many(unseen[start : start + BATCH])
-        news = bool(unseen) | self._follow(ours) | self.gatherer.remit.has_news(records)
+        news = bool(unseen) | self._follow(followed) | self.gatherer.remit.has_news(records)
         if news:
             records = self.store.jobs.open_jobs(late_s=late_s)
         return [record for record in records if record.is_followed], news

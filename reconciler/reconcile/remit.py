@@ -68,6 +68,13 @@ class Remit:
         server = server_of(record)
         return not self.is_others(server) and (self.unknown or server in self._ours)
 
+    def follows(self, record: JobRecord) -> bool:
+        """True where it is ours to take over what the application did to the row. Where nobody has
+        its server, a retry on another one must not wait for that."""
+        lease = self.others.get(server_of(record) or "")
+        is_idle = lease is not None and (lease.agent is None or not lease.live)
+        return self.judges(record) or (self.unknown and is_idle)
+
     def is_others(self, server: str | None) -> bool:
         """True for a server whose lease is not ours. One that never had a lease is nobody's name:
         the settings called it otherwise, and its jobs are those of no known server."""

@@ -23,6 +23,7 @@ from tests.integration.reconciling import Bench, success
 from tests.waiting import wait_for
 
 P1 = "11111111-1111-4111-8111-111111111111"
+P2 = "22222222-2222-4222-8222-222222222222"
 TERMS = LeaseTerms(60.0)
 
 
@@ -306,6 +307,32 @@ def test_a_row_of_no_known_server_is_not_ended_by_the_silence_of_ours_alone(
         assert look() == ("queued", None), "another agent's server may know it"
         stage.sql("delete from reconciler.leases where server = 'far'")
         assert look() == ("failed", "server_down")
+
+
+def test_a_retry_elsewhere_is_a_new_attempt_also_where_nobody_has_the_old_server(
+    database: str, tmp_path: Path, agent: Callable[[str], Agent]
+) -> None:
+    far = agent("far")
+    far.leases.name(["far"])
+    far.leases.acquire(["far"])
+    with bench(database, tmp_path) as stage:
+        job, remit = stage.insert(comfyui_job_id=P1), stage.gatherer.remit
+        stage.passes(1)
+        stage.sql("update reconciler.prompts set server = 'far', ever_seen = true")
+        stage.sql("update production_jobs set comfyui_job_id = %s", P2)
+        stage.server.run(P2)
+
+        def attempts() -> list[tuple[str, int]]:
+            leases, now = all_leases(stage.store.connection), stage.clock.now()
+            remit.take(leases, {"gpu"}, unknown=True, now=now)
+            stage.passes(2)
+            found = stage.sql("select prompt_id, attempt from reconciler.prompts order by 1")
+            return [(row["prompt_id"], row["attempt"]) for row in found]
+
+        assert attempts() == [(P1, 1)], "its own agent begins the attempt"
+        far.leases.release()
+        assert attempts() == [(P1, 1), (P2, 2)], "nobody else would"
+        assert stage.says(job) == ("processing", None)
 
 
 def test_a_row_that_names_a_server_which_nobody_reconciles_says_so(
