@@ -60,10 +60,11 @@ class PatientConnection(psycopg2.extensions.connection):
 
     def give_up_if_due(self, now_s: float) -> None:
         """Ends the wait that has lasted too long. Called by another thread than the one in it."""
-        if now_s > self._gives_up_at_s and self._socket is not None:
+        own = self._socket  # another thread may close it at this moment
+        if now_s > self._gives_up_at_s and own is not None:
             self._gave_up = True
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                own.shutdown(socket.SHUT_RDWR)
 
     def commit(self) -> None:
         with self.waiting():
