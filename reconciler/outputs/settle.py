@@ -39,6 +39,10 @@ class Settle:
         """A close event came: the next look shows the finished file, unless it changes again."""
         self._seen[path] = _Seen(None, 0.0, settled=True)
 
+    def was_closed(self, path: Path) -> bool:
+        """True for a file that was closed and not looked at since."""
+        return (seen := self._seen.get(path)) is not None and seen.fact is None
+
     def has_settled(self, fact: FileFact, now_s: float) -> bool:
         """Look at a file at `now_s`; True if it may be inspected."""
         seen = self._seen.get(fact.path)

@@ -63,7 +63,7 @@ class Arrivals:
         if closed:
             self._settle.note_closed(path)
             self._open.pop(path, None)
-        elif close_will_come:
+        elif close_will_come and not self._settle.was_closed(path):  # hints come in any order
             self._open[path] = None
         self._noticed[path] = None
 

@@ -86,6 +86,18 @@ def test_an_open_file_waits_for_its_close_however_quiet(
     assert book.asked == ["a.gif"]
 
 
+@pytest.mark.parametrize("order", [(False, True), (True, False)])
+def test_hints_of_one_moment_have_no_order(
+    arrivals: Arrivals, book: Book, tmp_path: Path, order: tuple[bool, bool]
+) -> None:
+    """A picture is made and closed at once, and the inbox hands out both in any order."""
+    path = write(tmp_path / "a.png", "x")
+    for closed in order:
+        arrivals.note(path, closed=closed, close_will_come=True)
+    arrivals.tick()
+    assert book.asked == ["a.png"]
+
+
 def test_polling_gives_no_close_so_quiet_has_to_do(
     arrivals: Arrivals, book: Book, clock: Clock, tmp_path: Path
 ) -> None:
