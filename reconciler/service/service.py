@@ -45,6 +45,8 @@ ROWS_SHARE = 0.1
 SCAN_MARGIN_S = 7200.0
 #: First and longest wait after the database failed, in seconds.
 DATABASE_RETRY_S = (0.5, 5.0)
+#: Before a server that could not be attended to is tried again, in seconds.
+BEGIN_AGAIN_S = 30.0
 
 
 class Service:
@@ -64,6 +66,10 @@ class Service:
         #: The leases under which passes are run: those of all servers that are attended to.
         self._leases: frozenset[Lease] = frozenset()
         self._told_trust = True
+        #: Everything was to be looked at while no lease was trusted.
+        self._postponed = False
+        #: When to try again to attend to a server that could not be attended to, monotonic.
+        self._begin_again_s: dict[str, float] = {}
         self._next_look_s = self._next_scan_s = 0.0
         self._oldest_open: float | None = None
         #: The CPU time that the last pass took.
@@ -119,12 +125,15 @@ class Service:
         topics = self._inbox.take(self._wait_s(), merge_s)
         if self._stopping.is_set():
             return
-        everything = self._take_leases() or EVERYTHING in topics
+        everything = self._take_leases() or EVERYTHING in topics or self._postponed
         for topic in topics:
             if isinstance(topic, FileChanged):
                 self._directories.note_change(topic)
         self._directories.tick()
-        if not self._trusts_leases():
+        trusted = self._trusts_leases()
+        self._postponed = everything and not trusted
+        if not trusted:
+            self._next_look_s = 0.0
             return
         now_s = time.monotonic()
         if everything or now_s >= self._next_scan_s:
@@ -148,11 +157,10 @@ class Service:
         gained = held - self._leases
         self._leases &= held
         for lease in sorted(gained, key=str):
-            if lease.server != UNKNOWN:
-                self._begin(self._parts.attended.begin(lease))
-            self._leases |= {lease}
+            if lease.server == UNKNOWN or self._begins(lease):
+                self._leases |= {lease}
         self._parts.store.connection.guard = self._tenure.guard(self._leases)
-        return bool(gained)
+        return bool(gained & self._leases)
 
     def _trusts_leases(self) -> bool:
         """False where another agent may have taken one of ours by now: nothing is done then."""
@@ -164,6 +172,23 @@ class Service:
                 log.warning("leases are not renewed: nothing is done until they are")
         self._told_trust = trusts or not self._leases
         return trusts
+
+    def _begins(self, lease: Lease) -> bool:
+        """Attends to a server. False where that fails: the others do not wait for it, and it is
+        tried again in a while."""
+        if time.monotonic() < self._begin_again_s.get(lease.server, 0.0):
+            return False
+        try:
+            self._begin(self._parts.attended.begin(lease))
+        except DatabaseError:
+            raise
+        except Exception:  # a defect of ours, or of what its directory is
+            log.exception("a server cannot be attended to; trying again", server=lease.server)
+            self._begin_again_s[lease.server] = time.monotonic() + BEGIN_AGAIN_S
+            if (server := self._parts.servers.get(lease.server)) is not None:
+                self._end(server)
+            return False
+        return True
 
     def _begin(self, server: WatchedServer) -> None:
         self._directories.begin(server)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from reconciler.core.lease import UNKNOWN, Holdings, Lease, LeaseTerms
-from reconciler.errors import DatabaseError, SchemaMismatch
+from reconciler.errors import DatabaseError
 from reconciler.store.agents import AgentStore, Identity
 from reconciler.store.leases import Guard, LeaseStore
 
@@ -128,8 +128,6 @@ class Tenure:
             if self._mismatch is None:
                 self._acquire()
             self._failing = False
-        except SchemaMismatch as error:
-            self._note_mismatch(str(error))
         except DatabaseError as error:
             if not self._failing:
                 log.warning("leases not renewed; trying again", error=str(error))
