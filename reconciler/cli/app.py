@@ -101,7 +101,7 @@ _add(
     app,
     adopt.adopt,
     "Recognise a jobs table that is there.",
-    "0 written, or nothing to do, 1 not written, 3 a problem, or no table, or as above",
+    f"0 written, shown, or nothing to do, 1 not written, 3 a problem, or no table, {_LATER[2:]}",
 )
 _add(config_commands, config.show, "Show every setting.", "0 shown, 3 settings wrong")
 _add(config_commands, config.check, "Check the settings.", "0 right, 3 wrong")
@@ -134,7 +134,7 @@ _add(
 _add(
     app,
     demo.demo,
-    "Watch a dozen jobs end in every way.",
+    "Watch 17 jobs end in every way.",
     "0 every row tells the truth, 1 one does not",
 )
 

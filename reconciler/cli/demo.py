@@ -16,7 +16,7 @@ def demo(
     ] = False,
     log_level: options.Log = None,
 ) -> None:
-    """Watch a dozen jobs end in every way, on simulated GPUs and a real Postgres.
+    """Watch 17 jobs end in every way, on simulated GPUs and a real Postgres.
 
     At the end each row is compared with what really happened.
     """
