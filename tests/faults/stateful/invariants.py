@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from tests.faults.stateful.truth import when_calm
+from tests.faults.stateful.truth import is_left_alone, when_calm
 from tests.faults.stateful.world import FINAL, Row, World, says_of
 
 #: Verdicts that a proven success may still lift.
@@ -91,6 +91,7 @@ def _check_prompts(world: World) -> None:
         prompt = truth[found["prompt_id"]]
         words = f"prompt {prompt.id} of row {found['job_id']}"
         if found["missing_looks"]:
+            prompt.was_away |= is_left_alone(world, prompt)
             assert prompt.was_away, f"{words} counts as missing, and was never away"
             assert found["missing_since"] is not None, f"{words} is missing since never"
         if prompt.known:

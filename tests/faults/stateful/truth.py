@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from reconciler.reconcile.remit import SILENT_S
 from tests.faults.stateful.agent import CONFIRM_S, POLICY
 from tests.faults.stateful.client import AWAY_S
 from tests.faults.stateful.prompts import Prompt
@@ -69,8 +70,19 @@ def _of_open(world: World, row: Row, prompt: Prompt) -> Iterator[Says]:
         yield "failed", "worker_dead"
     if _is_stalled(world, prompt):
         yield "failed", "stalled"
+    if is_left_alone(world, prompt):
+        yield "failed", "lost"
+        yield "failed", "never_submitted"
     if prompt.place == "nowhere" and comfy.mounted and not _is_told_elsewhere(world, row, prompt):
         yield from _of_gone(world, row, prompt)
+
+
+def is_left_alone(world: World, prompt: Prompt) -> bool:
+    """It was not found yet, and its server's only agent has been away for so long that the other
+    one does without it: that is told as a verdict which a late success lifts."""
+    served = [servers for servers in world.serves if prompt.server in servers]
+    silent_s = world.now - world.comfy_of(prompt).answered_at
+    return not prompt.shown and len(served) < len(world.serves) and silent_s >= SILENT_S
 
 
 def _of_gone(world: World, row: Row, prompt: Prompt) -> Iterator[Says]:
