@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from reconciler.errors import StatementRefused
 from reconciler.store import intentions, states
 from reconciler.store.databases import Databases
-from reconciler.store.records import RowChange, Write, Written
+from reconciler.store.records import Write, Written
 from reconciler.store.table import JobsTable
 from reconciler.store.table_writes import TableWrites
 
@@ -43,7 +43,7 @@ class Writer:
 
     def _write(self, batch: Sequence[Write]) -> set[str]:
         """Writes a batch in one transaction; returns the jobs that were still as they had been."""
-        said = [replace(write, change=self._as_said(write.change)) for write in batch]
+        said = [self._as_said(write) for write in batch]
         noted = self._note_intentions(said)
         with self.databases.writing() as (own, rows):
             ours = states.lock(own, [states.known(write.record) for write in batch])
@@ -72,7 +72,9 @@ class Writer:
                 intentions.note(own, changing)
         return {write.record.job.id for write in changing}
 
-    def _as_said(self, change: RowChange) -> RowChange:
+    def _as_said(self, write: Write) -> Write:
         """The change as the row can say it."""
-        status = self.table.status_of(self.table.word_of(change.status))
-        return change if status is None else replace(change, status=status)
+        status = self.table.status_of(self.table.word_of(write.change.status))
+        if status in (None, write.change.status):
+            return write
+        return replace(write, change=replace(write.change, status=status))
