@@ -40,6 +40,7 @@ from reconciler.settings.sections import (
 from reconciler.settings.server import ServerSettings
 from reconciler.settings.source import Source
 from reconciler.settings.stall import StallSettings
+from reconciler.settings.web import WebSettings
 
 Layer = Mapping[str, Any]
 
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     verdicts: VerdictSettings = VerdictSettings()
     attribution: AttributionSettings = AttributionSettings()
     retention: RetentionSettings = RetentionSettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 
     _source: Source = PrivateAttr(default_factory=Source)

@@ -1,0 +1,1 @@
+"""Telling others: the feed of events, and webhooks."""

@@ -1,0 +1,18 @@
+"""The application: its parts, put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from reconciler import __version__
+from reconciler.web.context import WebContext
+
+#: Of the REST interface; what is added to it changes nothing for those who use the rest.
+API = "/api/v1"
+
+
+def create_app(context: WebContext) -> FastAPI:
+    """The application for this context."""
+    app = FastAPI(title="reconciler", version=__version__, docs_url=None, redoc_url=None)
+    app.state.context = context
+    return app

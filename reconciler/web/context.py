@@ -1,0 +1,32 @@
+"""What all requests share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from reconciler.settings import Settings
+from reconciler.web.database import Stores
+
+
+@dataclass(frozen=True)
+class WebContext:
+    """Made once, when the server starts; hung on the application as `app.state.context`."""
+
+    settings: Settings
+    stores: Stores
+    #: True within the service; False for `reconciler web`, which only reads and asks.
+    in_service: bool = False
+
+
+def context_of(connection: HTTPConnection) -> WebContext:
+    """The context of the application that answers."""
+    context: WebContext = connection.app.state.context
+    return context
+
+
+#: As the type of an endpoint's argument.
+Context = Annotated[WebContext, Depends(context_of)]
