@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from reconciler.cli.words import iso
 from reconciler.store.outputs import OutputRecord
 from reconciler.store.records import PromptRecord, ending_to_json
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
+from reconciler.words.times import iso
 
 
 def job(view: JobView, now: float) -> dict[str, Any]:

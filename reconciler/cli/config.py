@@ -40,7 +40,7 @@ def check(*, config: options.Config = None, log_level: options.Log = None) -> No
     """
     settings = options.load_settings(config, log_level)
     from reconciler.cli.terminal import raw, safe
-    from reconciler.cli.words import counted
+    from reconciler.words.times import counted
 
     servers = counted(len(settings.servers), "server")
     raw(f"The settings are right: {servers}, {safe(settings.source)}.")

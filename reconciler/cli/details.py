@@ -10,15 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli import as_json as plain
-from reconciler.cli import words
 from reconciler.cli.media import output_words
 from reconciler.cli.table import style
 from reconciler.cli.terminal import safe
-from reconciler.core.evidence import Ending
 from reconciler.store.outputs import OutputRecord
 from reconciler.store.records import PromptRecord
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
+from reconciler.words.jobs import verdict
+from reconciler.words.prompts import prompt_words
+from reconciler.words.servers import server_trouble
+from reconciler.words.times import ago, duration, local
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def _row(known: Known) -> Iterator[tuple[str, Text | str]]:
     job, now = known.job, known.now
     yield "job", safe(job.id)
     yield "type", safe(job.job_type or "")
-    yield "status", Text(words.verdict(job), style(job))
+    yield "status", Text(verdict(job), style(job))
     if job.word not in (None, job.status):
         yield "row says", safe(job.word)
     yield "reason", safe(job.reason or "")
@@ -81,7 +83,7 @@ def _row(known: Known) -> Iterator[tuple[str, Text | str]]:
         ("ended", job.completed_at),
     ):
         if instant is not None:
-            yield label, f"{words.local(instant, now)} ({words.ago(instant, now)})"
+            yield label, f"{local(instant, now)} ({ago(instant, now)})"
     yield "server", _server(known)
     if job.attempt is not None and job.attempt > 1:
         yield "attempt", str(job.attempt)
@@ -96,7 +98,7 @@ def _progress(job: JobView) -> str:
     if job.queue_position is not None:
         parts.append(f"number {job.queue_position} in the queue")
     if job.eta_s is not None:
-        parts.append(f"about {words.duration(job.eta_s)} left")
+        parts.append(f"about {duration(job.eta_s)} left")
     return ", ".join(part for part in parts if part)
 
 
@@ -104,49 +106,9 @@ def _server(known: Known) -> str:
     server = known.server
     if server is None:
         return safe(known.job.server or "")
-    silent = words.server_trouble(server, known.now)
+    silent = server_trouble(server, known.now)
     if silent is not None:
         return silent
     version = f", ComfyUI {safe(server.version)}" if server.version else ""
-    seen = (
-        ""
-        if server.answered_at is None
-        else f", answered {words.ago(server.answered_at, known.now)}"
-    )
+    seen = "" if server.answered_at is None else f", answered {ago(server.answered_at, known.now)}"
     return f"{safe(server.name)} ({safe(server.url)}{version}{seen})"
-
-
-def prompt_words(prompt: PromptRecord, attempt: int | None, now: float) -> str:
-    """A prompt: where it is, what was heard of it, how it ended."""
-    parts = [safe(prompt.prompt_id)]
-    if prompt.attempt != attempt:
-        parts.append(f"of attempt {prompt.attempt}")
-    if prompt.server:
-        parts.append(f"on {safe(prompt.server)}")
-    if prompt.ending is not None:
-        parts.append(ending_words(prompt.ending, now))
-    elif prompt.missing_since is not None:
-        parts.append(
-            f"not found by {prompt.missing_looks} looks since"
-            f" {words.local(prompt.missing_since, now)}"
-        )
-    elif prompt.running_since is not None:
-        parts.append(f"running since {words.local(prompt.running_since, now)}")
-    elif not prompt.ever_seen:
-        parts.append("never seen on a server")
-    if prompt.last_sign_at is not None and prompt.ending is None:
-        parts.append(f"last sign of life {words.local(prompt.last_sign_at, now)}")
-    return ", ".join(parts)
-
-
-def ending_words(ending: Ending, now: float) -> str:
-    """How a prompt ended, and who told."""
-    when = "" if ending.ended_at is None else f" at {words.local(ending.ended_at, now)}"
-    node = ""
-    if ending.node_id:
-        kind = f" ({safe(ending.node_type)})" if ending.node_type else ""
-        node = f" in node {safe(ending.node_id)}{kind}"
-    what = ": ".join(safe(part) for part in (ending.exception_type, ending.message) if part)
-    cached = ", all of it cached" if ending.cached else ""
-    said = f": {what}" if what else ""
-    return f"{ending.source.value} says {ending.kind.value}{when}{node}{said}{cached}"

@@ -12,7 +12,6 @@ from reconciler.cli import options
 if TYPE_CHECKING:
     from reconciler.settings import Settings
     from reconciler.store import Store
-    from reconciler.store.servers import ServerRecord
 
 #: Rows of a table that is looked at; `--all` shows the rest.
 SHOWN_JOBS = 25
@@ -64,44 +63,19 @@ def explain(
     settings = options.load_settings(config, log_level, database=database, data_dir=data_dir)
     from reconciler.cli import story, terminal
     from reconciler.cli.reading import find, reading
+    from reconciler.words.told import tell
 
     with reading(settings) as store:
         view = find(store, job)
-        told = story.Told(
-            view,
-            store.jobs.story(view.id),
-            store.views.prompts(view.id),
-            servers_of(store, settings),
-            now := store.jobs.now(),
-            _unattended(store, settings, now),
-        )
+        told = tell(store, settings, view)
     terminal.say(story.story(told, settings))
-
-
-def _unattended(store: Store, settings: Settings, now: float) -> dict[str, str]:
-    """About the servers that no agent reconciles now, by their names."""
-    from reconciler.cli import agents
-    from reconciler.core.lease import UNKNOWN
-
-    known = agents.read(store.connection, now, settings.agent.takeover_s)
-    names = [
-        lease.server
-        for lease in known.leases
-        if lease.server != UNKNOWN and known.holder(lease.server) is None
-    ]
-    return dict(zip(names, known.unattended(names), strict=True))
-
-
-def servers_of(store: Store, settings: Settings) -> list[ServerRecord]:
-    """The servers that the settings name; all that were ever seen where they name none."""
-    names = {server.name for server in settings.servers}
-    return [server for server in store.servers.all() if not names or server.name in names]
 
 
 def _agents(store: Store, settings: Settings, *, as_json: bool) -> None:
     from reconciler.cli import agents, terminal
+    from reconciler.words.agents import read
 
-    known = agents.read(store.connection, store.jobs.now(), settings.agent.takeover_s)
+    known = read(store.connection, store.jobs.now(), settings.agent.takeover_s)
     if as_json:
         terminal.raw(json.dumps(agents.as_json(known), indent=2))
     elif known.agents:
@@ -113,17 +87,18 @@ def _agents(store: Store, settings: Settings, *, as_json: bool) -> None:
 def _all(store: Store, settings: Settings, limit: int | None) -> None:
     from rich.text import Text
 
-    from reconciler.cli import agents, terminal
-    from reconciler.cli.next_step import nobody_looks
+    from reconciler.cli import terminal
     from reconciler.cli.table import jobs_table
-    from reconciler.cli.words import server_trouble
+    from reconciler.words.agents import read
+    from reconciler.words.servers import nobody_looks, server_trouble
+    from reconciler.words.told import servers_of
 
     now, servers = store.jobs.now(), servers_of(store, settings)
     troubles = [words for server in servers if (words := server_trouble(server, now))]
     if idle := nobody_looks(servers, settings, now):
         troubles.append(idle)
     else:
-        known = agents.read(store.connection, now, settings.agent.takeover_s)
+        known = read(store.connection, now, settings.agent.takeover_s)
         troubles += known.unattended(server.name for server in servers)
     for trouble in troubles:
         terminal.say(Text(trouble, "yellow"))
@@ -140,6 +115,7 @@ def _all(store: Store, settings: Settings, limit: int | None) -> None:
 
 def _all_as_json(store: Store, settings: Settings, limit: int | None) -> None:
     from reconciler.cli import as_json, terminal
+    from reconciler.words.told import servers_of
 
     now = store.jobs.now()
     shown = {

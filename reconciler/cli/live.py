@@ -135,14 +135,14 @@ def _checked(view: JobView) -> str:
 
 
 def _left(view: JobView) -> str:
-    from reconciler.cli.words import duration
+    from reconciler.words.times import duration
 
     return "" if view.eta_s is None else f"about {duration(view.eta_s)} left"
 
 
 def _last_line(view: JobView) -> str:
     from reconciler.cli.terminal import safe
-    from reconciler.cli.words import verdict
+    from reconciler.words.jobs import verdict
 
     said = view.output_path if view.status == Status.COMPLETED.value else view.reason
     return f"{safe(view.id)} {verdict(view)}" + (f": {safe(said)}" if said else "")

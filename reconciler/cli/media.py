@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from reconciler.cli.terminal import safe
-from reconciler.cli.words import counted
 from reconciler.core.evidence import FileState
 from reconciler.outputs.text import shown_path
+from reconciler.words.times import counted
 
 if TYPE_CHECKING:
     from reconciler.store.outputs import OutputRecord

@@ -145,22 +145,25 @@ def _take_leases(parts: Parts, tenure: Tenure) -> None:
 
 
 def _look_once(parts: Parts, answered: Event, job: str | None) -> None:
-    from reconciler.cli import terminal, words
+    from reconciler.cli import terminal
     from reconciler.cli.reading import find
+    from reconciler.words.jobs import verdict
+    from reconciler.words.servers import server_trouble
+    from reconciler.words.times import counted
 
     only = None if job is None else find(parts.store, job)
     findings = look(parts, answered, None if only is None else only.id)
     now = parts.clock.now()
     for server in parts.servers.values():
-        if silent := words.server_trouble(server.record, now):
+        if silent := server_trouble(server.record, now):
             terminal.remark(silent)
     told = findings.worth_telling()
     if told:
         terminal.say(_table(told))
     elif only is not None:
-        terminal.say(f"{terminal.safe(only.id)} {words.verdict(only)}: nothing to do")
+        terminal.say(f"{terminal.safe(only.id)} {verdict(only)}: nothing to do")
     set_rows = sum(found.before != found.after for found in told.values())
-    looked, written = words.counted(len(told), "job"), words.counted(set_rows, "row")
+    looked, written = counted(len(told), "job"), counted(set_rows, "row")
     terminal.remark(f"{looked} looked at, {written} set.")
 
 

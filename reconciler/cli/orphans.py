@@ -132,7 +132,7 @@ def _exists(orphan: Orphan) -> bool | None:
 
 def as_json(one: Listed) -> dict[str, Any]:
     """An orphan for programs. The bytes of a name that are no UTF-8 are Python's surrogates."""
-    from reconciler.cli.words import iso
+    from reconciler.words.times import iso
 
     facts = one.orphan.facts
     return {
@@ -157,8 +157,8 @@ def _table(listed: Sequence[Listed], now: float) -> Table:
     from rich.text import Text
 
     from reconciler.cli.terminal import safe
-    from reconciler.cli.words import short
     from reconciler.outputs.text import shown_path
+    from reconciler.words.times import short
 
     several = len({one.orphan.server for one in listed}) > 1
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

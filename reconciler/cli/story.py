@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.evidence import evidence_lines
-from reconciler.cli.next_step import next_step, nobody_looks, outlook
 from reconciler.cli.table import STYLES, style
 from reconciler.cli.terminal import safe
-from reconciler.cli.words import ago, duration, local, server_trouble, verdict
 from reconciler.settings import Settings
-from reconciler.store.records import PromptRecord, StoryEvent
-from reconciler.store.servers import ServerRecord
-from reconciler.store.views import JobView
+from reconciler.store.records import StoryEvent
+from reconciler.words.evidence import evidence_lines
+from reconciler.words.jobs import verdict
+from reconciler.words.next_step import next_step, outlook
+from reconciler.words.times import ago, duration, local
+from reconciler.words.told import Told, troubles
 
 #: The last event says it in full, just above, in characters.
 MAX_NOW = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a story is made of; `now` by the database's clock."""
-
-    job: JobView
-    events: Sequence[StoryEvent]
-    prompts: Sequence[PromptRecord]
-    servers: Sequence[ServerRecord]
-    now: float
-    #: About servers that no agent reconciles now, by their names.
-    unattended: Mapping[str, str] = field(default_factory=dict)
 
 
 def story(told: Told, settings: Settings) -> RenderableType:
@@ -107,7 +93,7 @@ def _now(told: Told, settings: Settings) -> RenderableType:
     grid.add_row("Now", _case(told))
     case = outlook(told.job, told.prompts, told.servers, settings, told.now)
     grid.add_row("Next", Text(next_step(case)))
-    for trouble in _troubles(told, settings):
+    for trouble in troubles(told, settings):
         grid.add_row("But", Text(trouble, "yellow"))
     return grid
 
@@ -122,16 +108,3 @@ def _case(told: Told) -> Text:
     if job.output_path:
         text.append(f"\n{safe(job.output_path)}", "default")
     return text
-
-
-def _troubles(told: Told, settings: Settings) -> list[str]:
-    """What keeps the next step from coming; a final row waits for nothing."""
-    if not told.job.is_open:
-        return []
-    names = {prompt.server for prompt in told.prompts if prompt.server}
-    asked = [server for server in told.servers if not names or server.name in names]
-    silent = [words for server in asked if (words := server_trouble(server, told.now))]
-    names |= {told.job.server} if told.job.server else set()
-    unattended = [w for name, w in told.unattended.items() if not names or name in names]
-    idle = nobody_looks(told.servers, settings, told.now)
-    return silent + (unattended or ([idle] if idle else []))

@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli import words
 from reconciler.cli.terminal import safe
 from reconciler.core.jobs import Status
 from reconciler.store.views import JobView
+from reconciler.words.times import short
 
 STYLES = {
     Status.QUEUED.value: "dim",
@@ -116,11 +116,11 @@ def _progress(job: JobView) -> Text:
 
 
 def _eta(job: JobView) -> Text:
-    return Text(words.short(job.eta_s) if job.is_open and job.eta_s is not None else "")
+    return Text(short(job.eta_s) if job.is_open and job.eta_s is not None else "")
 
 
 def _age(job: JobView, now: float) -> Text:
-    return Text("" if job.created_at is None else words.short(now - job.created_at))
+    return Text("" if job.created_at is None else short(now - job.created_at))
 
 
 def _reason(job: JobView) -> Text:

@@ -7,15 +7,14 @@ import textwrap
 from functools import cache
 from typing import TYPE_CHECKING
 
-from reconciler.outputs.text import printable
+from reconciler.words.text import safe
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from reconciler.cli.stream import Stream
 
-#: Longest text from outside that is shown, in characters.
-MAX_SHOWN = 4000
+__all__ = ["err", "out", "raw", "remark", "safe", "say", "tolerate_encodings", "warn"]
 
 
 @cache
@@ -39,11 +38,6 @@ def tolerate_encodings() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-
-
-def safe(text: object, limit: int = MAX_SHOWN) -> str:
-    """Outside text on one line: no markup to interpret, no control characters left."""
-    return printable(str(text), limit)
 
 
 def say(words: RenderableType) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.cli.words import counted
 from reconciler.outputs.scan import MEDIA_SUFFIXES
 from reconciler.outputs.sniff import KNOWN_EXTENSIONS
+from reconciler.words.times import counted
 
 #: Endings of the files of a folder that are checked; lower case, without the dot.
 ENDINGS = KNOWN_EXTENSIONS | {suffix.removeprefix(".") for suffix in MEDIA_SUFFIXES}

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from reconciler.cli.check import lines
 from reconciler.cli.check.checked import Checked, Found, as_json
-from reconciler.cli.words import counted
 from reconciler.core.expectation import Expectation
+from reconciler.words.times import counted
 
 #: With more files than this, people are shown only those of which there is something to say.
 SHOWN_FILES = 25

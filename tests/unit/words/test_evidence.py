@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.cli.evidence import evidence_lines
+from reconciler.words.evidence import evidence_lines
 
 KEYS = [
     "prompt_id", "place", "server", "opened_at", "running_since", "last_sign_at", "budget_s",

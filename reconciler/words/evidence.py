@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from reconciler.cli.terminal import safe
-from reconciler.cli.words import counted, duration
 from reconciler.core.evidence import SHARED
+from reconciler.words.text import safe
+from reconciler.words.times import counted, duration
 
 #: Longest line made of a key that nobody foresaw, in characters.
 MAX_LINE = 300

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.cli.words import duration, local
 from reconciler.core.jobs import Job, Status
 from reconciler.core.limits import DEFAULT_BY, limits_of
 from reconciler.core.policy import Policy
@@ -13,10 +12,7 @@ from reconciler.settings import Settings
 from reconciler.store.records import PromptRecord
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
-
-#: A service looks at its servers several times in this many intervals.
-MISSED_INTERVALS = 6
-LEAST_IDLE_S = 60.0
+from reconciler.words.times import duration, local
 
 
 @dataclass(frozen=True)
@@ -71,20 +67,6 @@ def next_step(case: Outlook) -> str:
     if job.rule == "storage":
         return "Nothing until the output directory is back: files prove nothing while it is away."
     return "The next clean answer of the server decides."
-
-
-def nobody_looks(servers: Sequence[ServerRecord], settings: Settings, now: float) -> str | None:
-    """Words for the case that no service seems to run; None if one does or nobody can tell."""
-    if any(server.unreachable_since is not None for server in servers):
-        return None
-    looks = [server.answered_at for server in servers if server.answered_at is not None]
-    limit_s = max(LEAST_IDLE_S, MISSED_INTERVALS * settings.reconcile.interval_s)
-    if not looks or now - max(looks) <= limit_s:
-        return None
-    return (
-        f"Nobody has looked at any server for {duration(now - max(looks))}: is the service"
-        " running (`reconciler run`)? What is shown may be out of date."
-    )
 
 
 def _final(case: Outlook) -> str:

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli.next_step import next_step, nobody_looks, outlook
-from reconciler.cli.words import local
 from reconciler.core.evidence import Doing
 from reconciler.core.jobs import FailureCode
 from reconciler.settings import Settings
 from reconciler.store.records import PromptRecord
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
+from reconciler.words.next_step import next_step, outlook
+from reconciler.words.servers import nobody_looks
+from reconciler.words.times import local
 from tests.unit.cli.builders import NOW, job, prompt
 
 SILENT = ServerRecord("gpu", "http://gpu", unreachable_since=NOW - 60)
