@@ -62,7 +62,7 @@ def settle(cursor: Cursor, found: Sequence[Noted]) -> None:
 
 def _intended(write: Write) -> dict[str, object]:
     event = None if write.event is None else asdict(write.event)
-    return {"state": states.decided(write.record.job.id, write.change), "event": event}
+    return {"state": states.decided(write.record.job, write.change), "event": event}
 
 
 def _known(state: State) -> dict[str, object]:

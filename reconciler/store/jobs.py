@@ -91,7 +91,12 @@ class JobStore:
         """Notes rows that are seen for the first time."""
         jobs = {record.job.id: record.job for record in records}
         values = [
-            {"job_id": r.job.id, "status": r.row_status, "created_at": r.job.opened_at}
+            {
+                "job_id": r.job.id,
+                "status": r.row_status,
+                "created_at": r.job.opened_at,
+                "job_type": states.job_type_of(r.job),
+            }
             for r in records
         ]
         with self._own.writing() as cursor:

@@ -123,10 +123,16 @@ def known(record: JobRecord) -> dict[str, object]:
     }
 
 
-def decided(job_id: str, change: RowChange) -> dict[str, object]:
+def job_type_of(job: Job) -> str | None:
+    """As its row says it, bounded."""
+    return None if job.job_type is None else clean_text(job.job_type, 200)
+
+
+def decided(job: Job, change: RowChange) -> dict[str, object]:
     """What a state is to say, for `write`."""
     return {
-        "job_id": job_id,
+        "job_id": job.id,
+        "job_type": job_type_of(job),
         "status": change.status.value,
         "failure": change.failure.value if change.failure else None,
         "stage": change.stage,

@@ -53,7 +53,7 @@ class Writer:
             touched = self.rows.write(rows, touching)
             done = ours - {w.record.job.id for w in touching} | touched
             writes = [w for w in said if w.record.job.id in done]
-            states.write(own, [states.decided(w.record.job.id, w.change) for w in writes])
+            states.write(own, [states.decided(w.record.job, w.change) for w in writes])
             told = [states.told(w.record.job, w.event) for w in writes if w.event is not None]
             states.tell(own, told)
             intentions.forget(own, (noted & ours) - done)

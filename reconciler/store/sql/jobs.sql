@@ -28,7 +28,8 @@ from reconciler.prompts where job_id = any(%(job_ids)s) order by linked_at, prom
 -- name: reopen_jobs
 -- Somebody reopened final rows: new attempts. Their clocks start now.
 update reconciler.job_state s
-set attempt = s.attempt + 1, opened_at = now(), known_status = w.status, failure = null,
+set attempt = s.attempt + 1, opened_at = now(), changed_at = clock_timestamp(),
+    known_status = w.status, failure = null,
     stage = null, queue_position = null, progress = null, eta_s = null, rule = null,
     reason = null, decided_at = now(), overwritten = w.overwritten
 from jsonb_to_recordset(%(jobs)s)
@@ -62,9 +63,10 @@ returning job_id
 
 -- name: see_jobs
 -- Rows that we see for the first time. Created in the future (a skewed clock) counts as now.
-insert into reconciler.job_state (job_id, known_status, opened_at)
-select job_id, status, least(to_timestamp(created_at), now())
-from jsonb_to_recordset(%(jobs)s) as w(job_id text, status text, created_at double precision)
+insert into reconciler.job_state (job_id, known_status, opened_at, job_type)
+select job_id, status, least(to_timestamp(created_at), now()), job_type
+from jsonb_to_recordset(%(jobs)s)
+    as w(job_id text, status text, created_at double precision, job_type text)
 on conflict (job_id) do nothing
 returning job_id
 
@@ -75,7 +77,7 @@ returning job_id
 -- as reopened, and what is known of the old one's prompts is no evidence about it.
 update reconciler.job_state s
 set known_status = w.status, failure = null, stage = null, queue_position = null, eta_s = null,
-    rule = 'application', reason = w.reason, decided_at = now()
+    rule = 'application', reason = w.reason, decided_at = now(), changed_at = clock_timestamp()
 from jsonb_to_recordset(%(jobs)s)
     as w(job_id text, attempt integer, known_status text, status text, reason text)
 where s.job_id = w.job_id and s.job_id = any(%(job_ids)s)
@@ -97,13 +99,14 @@ for no key update of s skip locked
 update reconciler.job_state s
 set known_status = w.status, failure = w.failure, stage = w.stage, server = w.server,
     queue_position = w.queue_position, progress = w.progress, eta_s = w.eta_s, rule = w.rule,
-    reason = w.reason, intended = null,
+    reason = w.reason, intended = null, changed_at = clock_timestamp(),
+    job_type = coalesce(w.job_type, s.job_type),
     overwritten = case when w.stage in ('pending', 'running') then 0 else s.overwritten end,
     decided_at = case when s.known_status is distinct from w.status then now()
                       else s.decided_at end
 from jsonb_to_recordset(%(states)s) as w(
     job_id text, status text, failure text, stage text, server text, queue_position integer,
-    progress integer, eta_s double precision, rule text, reason text)
+    progress integer, eta_s double precision, rule text, reason text, job_type text)
 where s.job_id = w.job_id and s.job_id = any(%(job_ids)s)
 
 -- name: note_intentions
