@@ -59,7 +59,10 @@ def _lines(known: Known) -> Iterator[tuple[str, Text]]:
         if text:
             yield label, text if isinstance(text, Text) else Text(text)
     for prompt in known.prompts:
-        yield "prompt", Text(prompt_words(prompt, job.attempt, known.now))
+        yield (
+            "prompt",
+            Text(prompt_words(prompt, job.attempt, lambda at: local(at, known.now))),
+        )
     for output in known.outputs:
         yield "output", output_words(output)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reconciler.core.jobs import Job, Status
@@ -25,10 +25,8 @@ class Outlook:
     policy: Policy
     late_s: float
     now: float
-
-    def at(self, instant: float) -> str:
-        """An instant in the reader's time."""
-        return local(instant, self.now)
+    #: Says an instant in the reader's time.
+    at: Callable[[float], str]
 
 
 def outlook(
@@ -37,11 +35,17 @@ def outlook(
     servers: Sequence[ServerRecord],
     settings: Settings,
     now: float,
+    *,
+    at: Callable[[float], str] | None = None,
 ) -> Outlook:
-    """The outlook under these settings, which have to be those of the service."""
+    """The outlook under these settings, which have to be those of the service.
+
+    `at` says an instant in the reader's time; by default that is this machine's.
+    """
     current = [prompt for prompt in prompts if prompt.attempt == job.attempt]
     late_s = settings.verdicts.late_success_s
-    return Outlook(job, current, servers, settings.policy(), late_s, now)
+    at = at or (lambda instant: local(instant, now))
+    return Outlook(job, current, servers, settings.policy(), late_s, now, at)
 
 
 def next_step(case: Outlook) -> str:

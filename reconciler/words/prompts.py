@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reconciler.core.evidence import Ending
 from reconciler.store.records import PromptRecord
 from reconciler.words.text import safe
-from reconciler.words.times import local
 
 
-def prompt_words(prompt: PromptRecord, attempt: int | None, now: float) -> str:
-    """A prompt: where it is, what was heard of it, how it ended."""
+def prompt_words(prompt: PromptRecord, attempt: int | None, at: Callable[[float], str]) -> str:
+    """A prompt: where it is, what was heard of it, how it ended. `at` says an instant."""
     parts = [safe(prompt.prompt_id)]
     if prompt.attempt != attempt:
         parts.append(f"of attempt {prompt.attempt}")
     if prompt.server:
         parts.append(f"on {safe(prompt.server)}")
     if prompt.ending is not None:
-        parts.append(ending_words(prompt.ending, now))
+        parts.append(ending_words(prompt.ending, at))
     elif prompt.missing_since is not None:
-        parts.append(
-            f"not found by {prompt.missing_looks} looks since {local(prompt.missing_since, now)}"
-        )
+        parts.append(f"not found by {prompt.missing_looks} looks since {at(prompt.missing_since)}")
     elif prompt.running_since is not None:
-        parts.append(f"running since {local(prompt.running_since, now)}")
+        parts.append(f"running since {at(prompt.running_since)}")
     elif not prompt.ever_seen:
         parts.append("never seen on a server")
     if prompt.last_sign_at is not None and prompt.ending is None:
-        parts.append(f"last sign of life {local(prompt.last_sign_at, now)}")
+        parts.append(f"last sign of life {at(prompt.last_sign_at)}")
     return ", ".join(parts)
 
 
-def ending_words(ending: Ending, now: float) -> str:
-    """How a prompt ended, and who told."""
-    when = "" if ending.ended_at is None else f" at {local(ending.ended_at, now)}"
+def ending_words(ending: Ending, at: Callable[[float], str]) -> str:
+    """How a prompt ended, and who told. `at` says an instant in the reader's time."""
+    when = "" if ending.ended_at is None else f" at {at(ending.ended_at)}"
     node = ""
     if ending.node_id:
         kind = f" ({safe(ending.node_type)})" if ending.node_type else ""
