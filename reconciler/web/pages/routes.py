@@ -1,0 +1,15 @@
+"""All pages, put into the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from reconciler.web.pages import failures, jobs, overview, statics
+from reconciler.web.pages.problems import problem_page
+
+
+def include_pages(app: FastAPI) -> None:
+    """The dashboard, and what it loads."""
+    app.state.problem_page = problem_page
+    for page in (statics, overview, jobs, failures):
+        app.include_router(page.router)

@@ -1,0 +1,20 @@
+// Everything that pages gain by JavaScript. Each module finds what it is for by its attributes, and
+// does nothing where that is not there.
+
+import { followTimes } from "./time.js";
+import { followLive } from "./live.js";
+import { listenForKeys } from "./keys.js";
+import { switchTheme } from "./theme.js";
+import { offerCopies } from "./copy.js";
+import { followRows } from "./rows.js";
+import { offerBulk } from "./bulk.js";
+
+for (const scripted of document.querySelectorAll("[data-scripted]")) scripted.hidden = false;
+
+switchTheme();
+followTimes();
+offerCopies();
+followRows();
+offerBulk();
+listenForKeys();
+followLive();

@@ -1,0 +1,21 @@
+// Makes a part of the page what the server now says, and leaves alone what its reader has in hand:
+// focus, marked text, ticked boxes, opened details, what is being typed, what is being played.
+
+import { Idiomorph } from "../vendor/idiomorph/idiomorph.esm.js";
+
+const IN_HAND = "input[type=checkbox], video, audio, dialog";
+
+const callbacks = {
+  beforeNodeMorphed(old, now) {
+    if (!(old instanceof Element)) return true;
+    if (old.matches("time")) return old.dateTime !== now.dateTime; // time.js has said it already
+    return !old.matches(IN_HAND);
+  },
+  beforeAttributeUpdated(name, element) {
+    return !(name === "open" && element.matches("details"));
+  },
+};
+
+export function morph(old, now) {
+  Idiomorph.morph(old, now, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks });
+}

@@ -1,0 +1,22 @@
+// Durations in the words in which the server says them.
+
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+/** Two units at most: "42 s", "4 min 12 s", "2 d 5 h". */
+export function duration(seconds) {
+  let left = Math.round(Math.max(seconds, 0));
+  const parts = [];
+  for (const [unit, size] of UNITS) {
+    const number = Math.floor(left / size);
+    left %= size;
+    if (number || parts.length) parts.push(number ? `${number} ${unit}` : "");
+  }
+  return parts.slice(0, 2).filter(Boolean).join(" ") || "0 s";
+}
+
+/** What is left of a job: "about 4 min left", "4 to 6 min left". */
+export function remaining(etaS, highS) {
+  if (etaS === null || etaS === undefined) return "";
+  if (!highS || duration(highS) === duration(etaS)) return `about ${duration(etaS)} left`;
+  return `${duration(etaS)} to ${duration(highS)} left`;
+}
