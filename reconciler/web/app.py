@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from reconciler import __version__
 from reconciler.web.context import WebContext
+from reconciler.web.pages.routes import include_pages
 from reconciler.web.problems import handle_problems
 
 #: Of the REST interface; what is added to it changes nothing for those who use the rest.
@@ -17,4 +18,5 @@ def create_app(context: WebContext) -> FastAPI:
     app = FastAPI(title="reconciler", version=__version__, docs_url=None, redoc_url=None)
     app.state.context = context
     handle_problems(app)
+    include_pages(app)
     return app
