@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.check.checked import UNREADABLE_KIND, Checked, Found
-from reconciler.cli.media import media_facts
 from reconciler.cli.terminal import safe
 from reconciler.outputs.inspection import Defect
 from reconciler.outputs.text import shown_path
+from reconciler.words.media import media_facts
 
 #: What is no "sound" is also told by its letters: a pipe has no colours.
 _SHOWN = {
