@@ -55,7 +55,7 @@ def adopt(
     from reconciler.adopt.find import find
     from reconciler.adopt.plan import planned
     from reconciler.cli import adopt_report
-    from reconciler.cli.reading import running_url
+    from reconciler.store.existing import running_url
 
     _require_names(table)
     more = {"url": database, "own_schema": own_schema, "own_url": own_url}

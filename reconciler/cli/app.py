@@ -27,6 +27,7 @@ from reconciler.cli import (
     run,
     simulate,
     terminal,
+    web,
 )
 from reconciler.errors import (
     DatabaseError,
@@ -96,6 +97,12 @@ _add(
     check.check,
     "Inspect output files: are they whole?",
     "0 none unsound, 1 one is, 2 one cannot be read, or none is there, 3 settings wrong",
+)
+_add(
+    app,
+    web.web,
+    "Serve the page and the REST interface.",
+    "0 stopped when told to, 3 it cannot listen, or settings wrong",
 )
 _add(
     app,

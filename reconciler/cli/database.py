@@ -21,9 +21,9 @@ def url(
 ) -> None:
     """Print the database's URL, password included, for psql and for applications."""
     settings = options.load_settings(config, log_level, database=database, data_dir=data_dir)
-    from reconciler.cli.reading import running_url
     from reconciler.cli.terminal import raw
     from reconciler.service.wiring import database_url
+    from reconciler.store.existing import running_url
 
     raw(database_url(settings) if start else running_url(settings))
 

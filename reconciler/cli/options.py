@@ -73,6 +73,8 @@ def load_settings(
     stored_path: str | None = None,
     database: str | None = None,
     data_dir: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
     usual_level: LogLevel = "warning",
 ) -> Settings:
     """The settings of a command, with its flags above everything else; starts logging.
@@ -89,6 +91,8 @@ def load_settings(
         flags["database"] = {"url": database}
     if data_dir is not None:
         flags["data_dir"] = data_dir
+    if web := {k: v for k, v in (("host", host), ("port", port)) if v is not None}:
+        flags["web"] = web
     if log_level is not None:
         flags["log"] = {"level": log_level}
     settings = load(config=config, flags=flags)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import typer
 
 from reconciler.cli.terminal import warn
-from reconciler.errors import DatabaseError, SchemaMismatch
 from reconciler.settings import Settings
-from reconciler.store import Store, open_configured
-from reconciler.store.embedded import url_if_running
-from reconciler.store.revision import found_revision, known_revisions, newest_revision
+from reconciler.store import Store
+from reconciler.store.existing import open_existing
 from reconciler.store.views import JobView
 
 NO_SUCH_JOB = 2
@@ -24,42 +22,8 @@ def reading(settings: Settings) -> Iterator[Store]:
 
     Raises DatabaseError where the embedded server does not run, or nobody has used the database.
     """
-    store = open_configured(running_url(settings), settings, create=False)
-    try:
-        store.views.require_prepared()
-        _require_same_schema(store)
+    with closing(open_existing(settings)) as store:
         yield store
-    finally:
-        store.close()
-
-
-def _require_same_schema(store: Store) -> None:
-    """Raises SchemaMismatch where our own tables are of another version than this command."""
-    found, ours = found_revision(store.connection), newest_revision()
-    if found == ours:
-        return
-    newer = found not in known_revisions()
-    raise SchemaMismatch(
-        f"the database is at revision {found}, and this version of the reconciler knows {ours}."
-        + (
-            " What to do: upgrade the reconciler on this host"
-            if newer
-            else " What to do: restart the service (`reconciler run`) with this version, which"
-            " brings the database there"
-        )
-    )
-
-
-def running_url(settings: Settings) -> str:
-    """Where Postgres is, password included. Raises DatabaseError where the embedded is not up."""
-    url = settings.database.dsn or url_if_running(settings.data_dir)
-    if url is None:
-        raise DatabaseError(
-            f"no embedded Postgres runs under {settings.data_dir}. Start the service (`reconciler"
-            " run`) or only the database (`reconciler db url --start`); or name the database that"
-            " is meant with --database, or another place with --data-dir"
-        )
-    return url
 
 
 def find(store: Store, job_id: str) -> JobView:

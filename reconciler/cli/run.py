@@ -52,6 +52,7 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
 
     from reconciler.service.schema_wait import wait_for_schema
     from reconciler.service.service import Service
+    from reconciler.service.web import Pulse, web_server
     from reconciler.service.wiring import connect, require_servers
     from reconciler.settings.postgres import masked_dsn
 
@@ -65,13 +66,14 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
     with ExitStack() as stack:
         if embedded:
             stack.callback(let_go, settings.data_dir)
-        stopping = threading.Event()
-        signals.then(stopping.set)
+        pulse, stopping = Pulse(), threading.Event()
+        web = stack.enter_context(web_server(settings, pulse))
+        signals.then(stopping.set, web.stop)
         if not wait_for_schema(settings, stopping):
             return
         store = connect(settings)
         stack.callback(store.close)
         log.info("database", url=masked_dsn(store.connection.url), embedded=embedded)
-        service = Service(settings, store)
-        signals.then(service.stop)
+        service = Service(settings, store, pulse)
+        signals.then(service.stop, web.stop)
         service.run()

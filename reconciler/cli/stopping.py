@@ -34,18 +34,18 @@ class StopSignals:
     def __init__(self, stop_s: float = STOP_S, end: Callable[[int], Any] = os._exit) -> None:
         self._stop_s = stop_s
         self._end = end
-        self._stop: Callable[[], None] | None = None
+        self._stop: tuple[Callable[[], None], ...] = ()
         self._asked = False
         self._before: dict[int, Any] = {}
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
 
-    def then(self, stop: Callable[[], None]) -> None:
-        """From now on the first signal calls this; until now it ends the process by SystemExit."""
+    def then(self, *stop: Callable[[], None]) -> None:
+        """From now on the first signal calls these; until now it ends the process by SystemExit."""
         self._stop = stop
         if self._asked:  # meanwhile
-            stop()
+            self._call()
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
@@ -68,7 +68,7 @@ class StopSignals:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """In the main thread: before the service runs there is nothing to stop cleanly."""
-        if self._stop is None:
+        if not self._stop:
             raise SystemExit(0)
 
     def _listen(self) -> None:
@@ -76,8 +76,7 @@ class StopSignals:
         if first is None:
             return
         self._asked = True
-        if self._stop is not None:
-            self._stop()
+        self._call()
         self._reader.settimeout(self._stop_s)
         try:
             second = self._heard()
@@ -87,6 +86,10 @@ class StopSignals:
         else:
             if second is not None:
                 self._end(128 + second)
+
+    def _call(self) -> None:
+        for stop in self._stop:
+            stop()
 
     def _heard(self) -> int | None:
         """The next of our signals; None once `__exit__` was called."""

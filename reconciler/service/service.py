@@ -28,6 +28,7 @@ from reconciler.service.attending import address_of
 from reconciler.service.directories import Directories
 from reconciler.service.keeping import keeper_of
 from reconciler.service.topics import FileChanged, Inspected, LeasesChanged, LookAt
+from reconciler.service.web import Pulse
 from reconciler.service.wiring import Parts, build, tenure_of
 from reconciler.settings import Settings
 from reconciler.store import Store
@@ -52,8 +53,10 @@ BEGIN_AGAIN_S = 30.0
 class Service:
     """One agent. `run` blocks until `stop` is called from another thread or a signal."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, pulse: Pulse | None = None) -> None:
+        """`pulse` beats as long as it runs."""
         self._settings = settings
+        self._pulse = pulse or Pulse()
         self._inbox = Inbox()
         self._tenure = tenure_of(settings, store, lambda: self._inbox.put(LeasesChanged()))
         self._parts: Parts = build(
@@ -99,6 +102,7 @@ class Service:
         self._inbox.put(EVERYTHING)
         watchdog_s = watchdog_interval_s()
         while not self._stopping.is_set():
+            self._pulse.beat()
             if watchdog_s is not None:
                 notify("WATCHDOG=1")
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from reconciler import __version__
+from reconciler.web.api import health
 from reconciler.web.context import WebContext
 from reconciler.web.pages.routes import include_pages
 from reconciler.web.problems import handle_problems
@@ -18,5 +19,6 @@ def create_app(context: WebContext) -> FastAPI:
     app = FastAPI(title="reconciler", version=__version__, docs_url=None, redoc_url=None)
     app.state.context = context
     handle_problems(app)
+    app.include_router(health.router)
     include_pages(app)
     return app

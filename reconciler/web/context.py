@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,6 +21,8 @@ class WebContext:
     stores: Stores
     #: True within the service; False for `reconciler web`, which only reads and asks.
     in_service: bool = False
+    #: For how long the passes of this process have given no sign of life; None where it has none.
+    idle_s: Callable[[], float | None] = lambda: None
 
 
 def context_of(connection: HTTPConnection) -> WebContext:

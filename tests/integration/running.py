@@ -26,6 +26,8 @@ QUICK: dict[str, Any] = {
     "lost": {"confirmations": 3, "grace_s": 1.5, "restart_grace_s": 1.0},
     "watch": {"rescan_s": 2.0},
     "comfyui": {"timeout_s": 2.0, "connect_timeout_s": 1.0},
+    # Importing it takes a second of each service; its own tests have it.
+    "web": {"enabled": False},
 }
 
 
