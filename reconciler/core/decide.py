@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconciler.core import endings, living
+from reconciler.core import asked, endings, living
 from reconciler.core.case import Case, Decision
 from reconciler.core.evidence import Evidence
 from reconciler.core.jobs import Job
@@ -61,6 +61,14 @@ RULES: tuple[Rule, ...] = (
         "job failed by any other code, otherwise",
         "nothing; only a proven success, a retry or the application reopens it",
         endings.failed_otherwise,
+    ),
+    Rule(
+        "cancel",
+        "somebody asked for it to be cancelled, and not every prompt has succeeded: none was ever"
+        " there, it ended by an interrupt, or it is not found; and as long as it waits or runs",
+        "cancelled, after a second look; as it was while the prompt is still there, which is"
+        " deleted from the queue or interrupted",
+        asked.cancel,
     ),
     Rule(
         "error",

@@ -234,3 +234,5 @@ class Evidence:
     unreachable_how: str | None = None
     #: Since when this reconciler has been watching; clocks of silence start no earlier.
     watching_since: float = 0.0
+    #: Who asked for the job to be cancelled; None: nobody did.
+    cancel_asked_by: str | None = None

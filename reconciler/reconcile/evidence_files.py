@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,6 +112,29 @@ class FileEvidence:
             files.append(replace(file, prompt_id=each.prompt_id, by=each.by))
         return tuple(files)
 
+    def of_job(self, record: JobRecord) -> dict[Path, WatchedServer]:
+        """Where the files lie that are this job's or may be, of all attempts, and who has them."""
+        paths = [path for prompt in record.prompts for path in self._listing(prompt)]
+        paths += [each.output.path for each in self._claimed(record, record.prompts)]
+        paths += [output.path for output in self.outputs.of_job(record.job.id)]
+        owners = ((path, self._owner(path, record)) for path in dict.fromkeys(paths))
+        return {path: server for path, server in owners if server is not None}
+
+    def of_record(self, record: JobRecord) -> tuple[OutputFile, ...]:
+        """The same files as they are now, the main one of the last success marked, oldest first."""
+        listed = [f for prompt in record.attempted for f in self.listed(record, prompt)]
+        if listed:
+            return tuple(listed)
+        if tagged := self.tagged(record, record.attempted):
+            return tagged
+        found = sorted(self.of_job(record).items(), key=lambda item: str(item[0]))
+        return tuple(
+            self._file(
+                server.stored_path(path), self._answer(server, path), False, None, Expected()
+            )
+            for path, server in found
+        )
+
     def note_listing(self, prompt: PromptRecord) -> None:
         """Stores which files the prompt's ending lists: what one job lists another may claim."""
         if files := self._listing(prompt):
@@ -137,9 +160,14 @@ class FileEvidence:
 
     def _server_of(self, claimed: _Claimed, prompts: list[PromptRecord]) -> WatchedServer | None:
         """The server that wrote it: of those that share the directory, that of the job's prompt."""
-        names = [*(prompt.server for prompt in prompts), claimed.output.server, *self.servers]
-        servers = (self.servers[name] for name in names if name in self.servers)
-        path = claimed.output.path
+        return self._at(claimed.output.path, [*(p.server for p in prompts), claimed.output.server])
+
+    def _owner(self, path: Path, record: JobRecord) -> WatchedServer | None:
+        return self._at(path, [prompt.server for prompt in record.prompts])
+
+    def _at(self, path: Path, first: Sequence[str | None]) -> WatchedServer | None:
+        """A server in whose output directory this path lies; these are asked first."""
+        servers = (self.servers[n] for n in (*first, *self.servers) if n in self.servers)
         return next((one for one in servers if path.is_relative_to(one.book.root)), None)
 
     def _claimed(self, record: JobRecord, prompts: list[PromptRecord]) -> list[_Claimed]:

@@ -109,6 +109,8 @@ class OutputBook:
         self._lock = threading.Lock()
         self._answers: dict[Path, OutputRecord] = {}
         self._running: set[Path] = set()
+        #: To be inspected anew, whatever is known of them.
+        self._doubted: set[Path] = set()
         self._troubles: dict[Path, _Trouble] = {}
 
     def look_up(self, path: Path, *, urgent: bool = True) -> Answer:
@@ -148,7 +150,7 @@ class OutputBook:
         if (
             record is None
             or not same_file(record, facts)
-            or (urgent and not self._is_current(record))
+            or (urgent and (path in self._doubted or not self._is_current(record)))
         ):
             self._request(path, urgent, small)
             return Answer(FileState.UNCHECKED)
@@ -169,6 +171,11 @@ class OutputBook:
     def checked(self, path: Path, expected_frames: int | None = None) -> str | None:
         """How far the inspection of a file is that takes long, in words."""
         return self._checks.words(path, expected_frames)
+
+    def doubt(self, path: Path) -> None:
+        """The next look at this file has it inspected anew, though it did not change."""
+        with self._lock:
+            self._doubted.add(path)
 
     def note_identical(self, record: OutputRecord, digest: str) -> None:
         """The file has the digest that its manifest tells."""
@@ -240,7 +247,8 @@ class OutputBook:
                 self._note_others_turn(path)
                 return
             try:
-                if not self._turns or not self._was_answered(path):
+                doubted = path in self._doubted
+                if doubted or not self._turns or not self._was_answered(path):
                     self._answer(path)
             finally:
                 if self._turns:
@@ -272,11 +280,13 @@ class OutputBook:
 
     def _answer(self, path: Path) -> None:
         before = self._known(path)
-        record = self._found_again(path, before) or self._inspected(path, before)
+        again = None if path in self._doubted else self._found_again(path, before)
+        record = again or self._inspected(path, before)
         self._store.save(record)
         self._remember(replace(record, thumbnail=None))
         with self._lock:
             self._troubles.pop(path, None)
+            self._doubted.discard(path)
 
     def _found_again(self, path: Path, before: OutputRecord | None) -> OutputRecord | None:
         """The answer about this very file under another name; None where there is none.

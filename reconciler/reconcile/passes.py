@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import structlog
 
@@ -16,10 +17,12 @@ from reconciler.reconcile.changes import change_of, write_of
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.progress import Estimator
+from reconciler.reconcile.requests import Requests
 from reconciler.store import Store
 from reconciler.store.clean import clean_text
 from reconciler.store.jobs import Reopening
 from reconciler.store.records import Event, JobRecord, RowChange, Write, Written
+from reconciler.store.requests import Action
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +82,11 @@ class Reconciler:
     #: Whose turn it is to have a late success asked for.
     _turn: int = 0
 
+    @cached_property
+    def requests(self) -> Requests:
+        """What people asked for."""
+        return Requests(self.store, self.gatherer)
+
     def run_pass(
         self,
         look_at: Collection[str] | None = None,
@@ -98,12 +106,15 @@ class Reconciler:
         if leap_s := self.clock.set(self.store.jobs.now()):
             gatherer.note_leap(leap_s)
         gatherer.troubles.begin_pass()
+        asked = self.requests.take()
+        search_history |= self.requests.searches
         records, news = self._read(late=search_history)
-        gatherer.look(list(gatherer.servers) if look_at is None or news else look_at)
+        gatherer.look(list(gatherer.servers) if look_at is None or news or asked else look_at)
         gatherer.link(records, search_history=search_history)
         if only is not None:
             records = [record for record in records if record.job.id == only]
         self._place(records)
+        self.requests.carry_out(records)
         report = PassReport(oldest_open=_oldest_open(records))
         estimator = Estimator(records, gatherer.servers, gatherer.live, self.clock, self.policy)
         doubtful: list[JobRecord] = []
@@ -116,6 +127,8 @@ class Reconciler:
                     self._apply(record, decision, report, estimator)
         self._look_again(doubtful, report, estimator)
         self._write(report)
+        if asked:
+            self.requests.answer(records, {c.job_id: c.after for c in report.changes})
         report.troubled = gatherer.troubles.jobs
         self._forget_all_but(records)
         return report
@@ -124,7 +137,8 @@ class Reconciler:
         """The rows to judge, after following what the application did to them; and whether it
         did anything."""
         late_s = self.late_s if late else 0.0
-        records = self.store.jobs.open_jobs(late_s=late_s)
+        also = self.requests.job_ids
+        records = self.store.jobs.open_jobs(late_s=late_s, also=also)
         ours = [record for record in records if self.gatherer.remit.judges(record)]
         unseen = [record for record in ours if record.known_status is None]
         followed = [record for record in records if self.gatherer.remit.follows(record)]
@@ -132,7 +146,7 @@ class Reconciler:
             self.store.jobs.see_many(unseen[start : start + BATCH])
         news = bool(unseen) | self._follow(followed) | self.gatherer.remit.has_news(records)
         if news:
-            records = self.store.jobs.open_jobs(late_s=late_s)
+            records = self.store.jobs.open_jobs(late_s=late_s, also=also)
         return [record for record in records if record.is_followed], news
 
     def _follow(self, records: list[JobRecord]) -> bool:
@@ -185,7 +199,10 @@ class Reconciler:
         """Finds the prompts. Of failed jobs a few are asked for at a time, in turn: there may be
         hundreds, and the open ones must not wait for them."""
         failed = [record for record in records if record.job.status.is_final]
-        self.gatherer.place([record for record in records if not record.job.status.is_final])
+        job_ids = set(self.requests.job_ids)
+        asked = [record for record in failed if record.job.id in job_ids]
+        self.gatherer.place([r for r in records if not r.job.status.is_final] + asked)
+        failed = [record for record in failed if record.job.id not in job_ids]
         if failed:
             start = self._turn % len(failed)
             failed = failed[start:] + failed[:start]
@@ -220,6 +237,7 @@ class Reconciler:
             or told != (PENDING_RULE, position, record.row_status)
             or record.job.status is not Status.QUEUED
             or self.policy.queue_timeout_s is not None
+            or self.requests.asks(record.job.id, Action.CANCEL) is not None
         ):
             return None
         return Decision(
@@ -232,7 +250,11 @@ class Reconciler:
         )
 
     def _decide(self, record: JobRecord) -> Decision:
-        evidence = self.gatherer.evidence(record)
+        if (accepted := self.requests.accepted(record)) is not None:
+            return accepted
+        evidence = replace(
+            self.gatherer.evidence(record), cancel_asked_by=self.requests.cancelled_by(record)
+        )
         return decide(record.job, evidence, self.policy, self.clock.now())
 
     def _apply(

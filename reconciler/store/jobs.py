@@ -72,16 +72,20 @@ class JobStore:
             return float(row["now"])
 
     def open_jobs(
-        self, *, late_s: float, servers: Collection[str] | None = None
+        self,
+        *,
+        late_s: float,
+        servers: Collection[str] | None = None,
+        also: Collection[str] = (),
     ) -> list[JobRecord]:
         """Rows that a pass has to judge, with their prompts.
 
         Open rows, rows that somebody else closed since we last looked, and rows that failed less
         than `late_s` seconds ago (0: none) by a verdict that a late success may lift. Open rows
         that are there no more are noted as deleted. `servers`: only jobs of these, and those of
-        which nobody knows the server.
+        which nobody knows the server. `also`: these, whatever is the case with them.
         """
-        return self._looker.open_jobs(late_s, servers)
+        return self._looker.open_jobs(late_s, servers, also)
 
     def see(self, record: JobRecord) -> None:
         """Notes a row that is seen for the first time."""

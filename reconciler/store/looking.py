@@ -38,31 +38,37 @@ class Looker:
     table: JobsTable
     rows: TableRows
 
-    def open_jobs(self, late_s: float, servers: Collection[str] | None) -> list[JobRecord]:
+    def open_jobs(
+        self, late_s: float, servers: Collection[str] | None, also: Collection[str] = ()
+    ) -> list[JobRecord]:
         """See `JobStore.open_jobs`."""
-        found = self._look(late_s, servers)
+        found = self._look(late_s, servers, also)
         if found.noted:  # there was a crash between two commits: what it left is settled first
             with self.databases.own.writing() as own:
                 intentions.settle(own, found.noted)
-            found = self._look(late_s, servers)
+            found = self._look(late_s, servers, also)
         if found.lost:
             self._let_go(found.lost)
         return list(found.records.values())
 
-    def _look(self, late_s: float, servers: Collection[str] | None) -> Found:
+    def _look(self, late_s: float, servers: Collection[str] | None, also: Collection[str]) -> Found:
         with self.databases.snapshot() as (own, rows):
-            watched = states.watched(own, late_s=late_s, servers=servers)
+            watched = states.watched(own, late_s=late_s, servers=servers, also=also)
             found_rows = self.rows.open(rows)
             found_rows |= self.rows.by_id(rows, watched.keys() - found_rows.keys())
             known = {**states.of_jobs(own, found_rows.keys() - watched.keys()), **watched}
-            found = self._judged(found_rows, known, servers)
+            found = self._judged(found_rows, known, servers, set(also))
             own.execute(query("prompts_of"), {"job_ids": list(found.records)})
             for row in own.fetchall():
                 found.records[row["job_id"]].prompts.append(prompt_of(row))
         return found
 
     def _judged(
-        self, rows: Mapping[str, Row], known: Mapping[str, State], servers: Collection[str] | None
+        self,
+        rows: Mapping[str, Row],
+        known: Mapping[str, State],
+        servers: Collection[str] | None,
+        also: Collection[str],
     ) -> Found:
         """What is to be done about each row and each state, before anything is decided."""
         found = Found()
@@ -76,7 +82,7 @@ class Looker:
             elif row is None or status is None:
                 if _is_open(state):
                     found.lost.append((state, *_loss(row)))
-            elif _is_wanted(row, state):
+            elif job_id in also or (_is_wanted(row, state) and not _is_forgotten(row, state)):
                 merged = {**row, **state, "job_id": job_id}
                 found.records[job_id] = job_of(merged, self.table.default_frames)
         return found
@@ -102,6 +108,11 @@ def _is_wanted(row: Row, state: State) -> bool:
     """Open, known as open, or failed by a verdict that may be lifted."""
     is_failed = row["row_status"] == Status.FAILED.value and state["failure"] is not None
     return row["row_status"] in _OPEN or _is_open(state) or is_failed
+
+
+def _is_forgotten(row: Row, state: State) -> bool:
+    """Nobody wants to hear of it, as long as its row says what it said then."""
+    return state["forgotten_at"] is not None and state["known_status"] == row["row_status"]
 
 
 def _is_of(servers: Collection[str] | None, row: Row | None, state: State) -> bool:

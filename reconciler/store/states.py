@@ -19,10 +19,11 @@ State = Mapping[str, Any]
 _NAMES = (
     *("job_id", "attempt", "known_status", "failure", "stage", "server", "queue_position"),
     *("progress", "eta_s", "rule", "reason", "overwritten", "opened_at", "decided_at"),
-    "intended",
+    *("intended", "forgotten_at"),
 )
-_TIMES = ("opened_at", "decided_at")
-_COLUMNS = sql.SQL(", ").join(
+_TIMES = ("opened_at", "decided_at", "forgotten_at")
+#: What is read of a state `s`.
+COLUMNS = sql.SQL(", ").join(
     sql.SQL("extract(epoch from s.{0})::float8 as {0}" if name in _TIMES else "s.{}").format(
         sql.Identifier(name)
     )
@@ -33,12 +34,19 @@ UNSEEN: State = dict.fromkeys(_NAMES)
 _REVOCABLE = [code.value for code in FailureCode if not code.is_permanent]
 
 
-def watched(cursor: Cursor, *, late_s: float, servers: Collection[str] | None) -> dict[str, State]:
+def watched(
+    cursor: Cursor,
+    *,
+    late_s: float,
+    servers: Collection[str] | None,
+    also: Collection[str] = (),
+) -> dict[str, State]:
     """The states of the jobs that we know as open, or that failed less than `late_s` seconds ago by
-    a verdict that a late success may lift. `servers`: none that another server has."""
+    a verdict that a late success may lift, and of those named in `also`. `servers`: none that
+    another server has."""
     names = None if servers is None else list(servers)
-    values = {"revocable": _REVOCABLE, "late_s": late_s, "servers": names}
-    cursor.execute(query("watched_states", state=_COLUMNS), values)
+    values = {"revocable": _REVOCABLE, "late_s": late_s, "servers": names, "also": list(also)}
+    cursor.execute(query("watched_states", state=COLUMNS), values)
     return {row["job_id"]: row for row in cursor.fetchall()}
 
 
@@ -46,7 +54,7 @@ def of_jobs(cursor: Cursor, job_ids: Collection[str]) -> dict[str, State]:
     """What we know of these jobs, where we have seen them."""
     if not job_ids:
         return {}
-    cursor.execute(query("states_of", state=_COLUMNS), {"job_ids": list(job_ids)})
+    cursor.execute(query("states_of", state=COLUMNS), {"job_ids": list(job_ids)})
     return {row["job_id"]: row for row in cursor.fetchall()}
 
 

@@ -116,6 +116,10 @@ class FakeServer:
         self._ask(f"interrupt {prompt_id}")
         self.interrupted.append(prompt_id)
 
+    def remove_pending(self, prompt_id: str) -> None:
+        self._ask(f"remove {prompt_id}")
+        self.pending = [p for p in self.pending if p.prompt_id != prompt_id]
+
     def info(self) -> ServerInfo:
         self._ask("info")
         return ServerInfo(version="0.33.0")

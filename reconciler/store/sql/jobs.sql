@@ -6,6 +6,9 @@ with watched as (
     union
     select job_id from reconciler.job_state
     where failure = any(%(revocable)s) and decided_at > now() - %(late_s)s * interval '1 s'
+      and forgotten_at is null
+    union
+    select unnest(%(also)s::text[])
     union
     select job_id from reconciler.job_state where intended is not null
 )
@@ -31,7 +34,7 @@ update reconciler.job_state s
 set attempt = s.attempt + 1, opened_at = now(), changed_at = clock_timestamp(),
     known_status = w.status, failure = null,
     stage = null, queue_position = null, progress = null, eta_s = null, rule = null,
-    reason = null, decided_at = now(), overwritten = w.overwritten
+    reason = null, decided_at = now(), overwritten = w.overwritten, forgotten_at = null
 from jsonb_to_recordset(%(jobs)s)
     as w(job_id text, attempt integer, status text, overwritten integer)
 where s.job_id = w.job_id and s.job_id = any(%(job_ids)s) and s.attempt = w.attempt

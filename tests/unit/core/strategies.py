@@ -212,6 +212,7 @@ def _evidence(prompts_of_a_job):
         unreachable_since=maybe_times,
         unreachable_how=words,
         watching_since=times,
+        cancel_asked_by=st.sampled_from([None, None, None, "ana"]),
     )
 
 

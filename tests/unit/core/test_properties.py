@@ -174,7 +174,8 @@ def test_no_verdict_without_its_evidence(job, evidence, policy, now):
     if decision.status is Status.COMPLETED:
         assert proven(ignoring_mistaken(evidence, policy, now), policy)
     elif decision.status is Status.CANCELLED:
-        assert ended(evidence, EndKind.REMOVED)
+        assert ended(evidence, EndKind.REMOVED) or evidence.cancel_asked_by
+        assert not ended(evidence, EndKind.ERROR)
         assert not open_at_server(evidence)
         assert not unheard(evidence)
     elif decision.status is Status.FAILED:

@@ -45,6 +45,33 @@ def test_rule_final(row):
         assert decision.evidence["status"] == row.status.value
 
 
+def test_rule_cancel():
+    for prompts in ((absent(),), (ended(EndKind.INTERRUPTED),), ()):
+        of = job() if prompts else replace(job(), prompt_id=None)
+        decision = judge(*prompts, of=of, cancel_asked_by="ana")
+        assert (decision.rule, decision.status) == ("cancel", Status.CANCELLED)
+        assert decision.reason == "cancelled by ana"
+        assert decision.needs_second_look
+    for prompt_, status in ((running(), Status.PROCESSING), (pending(), Status.QUEUED)):
+        decision = judge(prompt_, cancel_asked_by="ana")
+        assert (decision.rule, decision.status) == ("cancel", status)
+        assert decision.reason.startswith("cancelled by ana: ")
+
+
+@pytest.mark.parametrize(
+    ("prompts", "rule"),
+    [
+        ((success(file()),), "success"),
+        ((ended(EndKind.ERROR),), "error"),
+        ((ended(EndKind.ERROR), pending()), "error"),
+        ((prompt(Place.UNKNOWN),), "no_answer"),
+        ((ended(EndKind.REMOVED),), "removed"),
+    ],
+)
+def test_what_ended_otherwise_is_told_as_it_is_though_somebody_wanted_it_cancelled(prompts, rule):
+    assert judge(*prompts, cancel_asked_by="ana").rule == rule
+
+
 def test_a_failure_that_the_application_wrote_is_its_own():
     decision = judge(success(file()), of=failed(None))
     assert "by the application" in decision.reason
