@@ -55,6 +55,20 @@ def unpack(message: Message, file: Inspection) -> Inspection:
     return _escaped(told)
 
 
+def unpack_picture(message: Message) -> bytes:
+    """Read a worker's answer to an order of a picture. Raises as `unpack`."""
+    if isinstance(failed := message.get("failed"), str):
+        raise InspectionError(printable(failed, MAX_DETAIL_CHARS))
+    try:
+        picture = base64.b64decode(message["picture"], validate=True)
+    except (LookupError, TypeError, ValueError) as error:
+        reason = printable(str(error))
+        raise InspectionError(f"the inspecting process gave no usable answer: {reason}") from error
+    if not (picture.startswith(_JPEG) or (picture[:4], picture[8:12]) == (b"RIFF", b"WEBP")):
+        raise InspectionError("the inspecting process gave no usable answer: it is no picture")
+    return picture
+
+
 def progress_of(message: Message) -> Progress | None:
     """Read a worker's report of its progress; None where it is none."""
     try:

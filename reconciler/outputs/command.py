@@ -82,11 +82,16 @@ def _tags(demuxer: str, fd: int) -> list[str]:
     return ["-map_metadata", tags_of, "-f", "ffmetadata", f"pipe:{fd}"]
 
 
+def fit(longest_px: int) -> str:
+    """The filter that makes a picture so small, and none larger."""
+    ratio = f"min(1,{longest_px}/max(iw,ih))"
+    return f"scale=w='max(2,trunc(iw*{ratio}))':h='max(2,trunc(ih*{ratio}))':out_range=pc"
+
+
 def _thumbnail(fd: int, limits: Limits) -> list[str]:
-    ratio = f"min(1,{limits.thumbnail_px}/max(iw,ih))"
-    fit = f"scale=w='max(2,trunc(iw*{ratio}))':h='max(2,trunc(ih*{ratio}))':out_range=pc"
+    small = f"{fit(limits.thumbnail_px)},setsar=1,format=yuv420p"
     return [
-        *("-map", "0:V:0", "-frames:v", "1", "-vf", f"{fit},setsar=1,format=yuv420p"),
+        *("-map", "0:V:0", "-frames:v", "1", "-vf", small),
         *("-threads", "1", "-c:v", "mjpeg", "-q:v", "5", "-strict", "unofficial"),
         *("-f", "image2pipe", f"pipe:{fd}"),
     ]

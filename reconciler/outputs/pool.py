@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from reconciler.errors import InspectionError
-from reconciler.outputs.answer import progress_of, unpack
+from reconciler.outputs.answer import progress_of, unpack, unpack_picture
 from reconciler.outputs.inspection import Defect, Inspection
 from reconciler.outputs.limits import Limits
 from reconciler.outputs.paths import open_unchanged
+from reconciler.outputs.picture import PictureOrder
 from reconciler.outputs.progress import OnProgress
 from reconciler.outputs.sandbox import Sandbox
 from reconciler.outputs.wanted import USUAL, Wanted
+from reconciler.outputs.wire import Message
 from reconciler.outputs.worker_process import Crashed, WorkerProcess
 
 #: A worker is replaced after so many files: whatever may leak in a decoder, it stays small.
@@ -48,25 +52,29 @@ class Inspectors:
         meanwhile, and InspectionError where the inspection could not be run, went beyond a limit,
         or was stopped by `close`. A damaged file raises nothing: its `defects` say what is wrong.
         """
-        with self._room, open_unchanged(path) as (file, state):
+        with self._room, open_unchanged(path) as (file, state), self._worker() as worker:
             seen = Inspection(path, "unknown", state.st_size, state.st_mtime_ns, state.st_ino)
-            worker, keep = self._take(), False
+            request = {"name": path.name, "wanted": asdict(wanted)}
             try:
-                inspection = self._ask(worker, seen, file, wanted, on_progress)
-                keep = worker.alive and worker.files < FILES_PER_WORKER
-            finally:
-                self._give_back(worker, keep=keep)
-        return inspection
+                return unpack(self._ask(worker, request, file, on_progress), seen)
+            except Crashed as crash:
+                return replace(seen, defects=(Defect("decode", _words(crash)),))
+
+    def picture(self, file: int, order: PictureOrder) -> bytes:
+        """Make a picture of an open file; waits for a free worker.
+
+        Raises InspectionError where it cannot be made; the message says why.
+        """
+        with self._room, self._worker() as worker:
+            try:
+                return unpack_picture(self._ask(worker, {"picture": asdict(order)}, file))
+            except Crashed as crash:
+                raise InspectionError(_words(crash)) from crash
 
     def sandbox(self) -> Sandbox:
         """Tell what a worker of this machine is confined by. Raises InspectionError."""
-        with self._room:
-            worker, keep = self._take(), False
-            try:
-                sandbox, keep = worker.sandbox, True
-            finally:
-                self._give_back(worker, keep=keep)
-        return sandbox
+        with self._room, self._worker() as worker:
+            return worker.sandbox
 
     def close(self) -> None:
         """End all workers. What is being inspected raises InspectionError, and so does all else."""
@@ -81,12 +89,11 @@ class Inspectors:
     def _ask(
         self,
         worker: WorkerProcess,
-        seen: Inspection,
+        request: Message,
         file: int,
-        wanted: Wanted,
-        on_progress: OnProgress | None,
-    ) -> Inspection:
-        request = {"name": seen.path.name, "wanted": asdict(wanted)}
+        on_progress: OnProgress | None = None,
+    ) -> Message:
+        """Its answer; raises Crashed, too."""
         deadline = time.monotonic() + self._limits.wall_s
         try:
             answer = worker.ask(request, file, deadline)
@@ -98,10 +105,17 @@ class Inspectors:
         except TimeoutError as error:
             took = f"longer than {self._limits.wall_s:g} s"
             raise InspectionError(f"inspection took {took} and was ended") from error
-        except Crashed as crash:
-            words = f"the decoder crashed on it (signal {crash.signal})"
-            return replace(seen, defects=(Defect("decode", words),))
-        return unpack(answer, seen)
+        return answer
+
+    @contextmanager
+    def _worker(self) -> Iterator[WorkerProcess]:
+        """One that is free, kept for the next file unless something went wrong."""
+        worker, keep = self._take(), False
+        try:
+            yield worker
+            keep = worker.alive and worker.files < FILES_PER_WORKER
+        finally:
+            self._give_back(worker, keep=keep)
 
     def _take(self) -> WorkerProcess:
         with self._lock:
@@ -123,3 +137,7 @@ class Inspectors:
                 self._idle.append(worker)
                 return
         worker.end()
+
+
+def _words(crash: Crashed) -> str:
+    return f"the decoder crashed on it (signal {crash.signal})"

@@ -44,7 +44,7 @@ class Still:
     warnings: tuple[Defect, ...] = ()
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The picture is not decoded; the message says why."""
 
 
@@ -69,7 +69,7 @@ def decode_still(
     except MemoryError as error:
         most = limits.memory_bytes // 1024**2
         raise InspectionError(f"decoding needs more than the {most} MiB it may use") from error
-    except _Refused as error:
+    except Refused as error:
         seen.defects = (Defect("too_large", str(error)),)
     except Exception as error:  # whatever a decoder raises says that it cannot decode this
         seen.defects = (Defect("decode", printable(str(error)) or type(error).__name__),)
@@ -80,11 +80,11 @@ def _decode(
     image: Image.Image, seen: Still, limits: Limits, wanted: Wanted, on_progress: OnProgress | None
 ) -> None:
     seen.width, seen.height = image.size
-    _insist_small(image, limits.max_pixels)
+    insist_small(image, limits.max_pixels)
     shown_ms, count = 0.0, getattr(image, "n_frames", 1)
     for number in range(count):
         image.seek(number)
-        _insist_small(image, limits.max_pixels)
+        insist_small(image, limits.max_pixels)
         image.load()
         shown_ms += image.info.get("duration") or 0
         seen.frames, seen.duration_s = number + 1, shown_ms / 1000
@@ -96,20 +96,26 @@ def _decode(
             on_progress(Progress(seen.duration_s, seen.frames))
 
 
-def _insist_small(image: Image.Image, most: int) -> None:
+def insist_small(image: Image.Image, most: int) -> None:
+    """Raises Refused for a picture of more than so many pixels."""
     width, height = image.size
     if width * height > most:
-        raise _Refused(f"{width} x {height} pixels, more than the {most} allowed")
+        raise Refused(f"{width} x {height} pixels, more than the {most} allowed")
 
 
 def _thumbnail(image: Image.Image, longest_px: int) -> bytes:
+    data = io.BytesIO()
+    shrunk(image, longest_px).save(data, "JPEG", quality=80)
+    return data.getvalue()
+
+
+def shrunk(image: Image.Image, longest_px: int) -> Image.Image:
+    """The frame at which the picture stands, so small at most, in plain colors."""
     small = image.copy()
     if small.mode.startswith("I;16"):
         small = small.point(lambda value: value / 256).convert("L")
     small.thumbnail((longest_px, longest_px))
-    data = io.BytesIO()
-    small.convert("RGB").save(data, "JPEG", quality=80)
-    return data.getvalue()
+    return small.convert("RGB")
 
 
 def _tags(image: Image.Image) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The process that inspects files, one after the other, for a pool (see `pool`).
+"""The process that inspects files for a pool (see `pool`), or makes pictures of them, one by one.
 
 It is warm and stays clean: each file is seen by a fork of its own alone, which costs a few
 milliseconds where a new Python costs 200. It has no thread but the first, is in one process group
@@ -30,6 +30,7 @@ from reconciler.outputs.decode import ffmpeg
 from reconciler.outputs.inspect import inspect_open
 from reconciler.outputs.inspection import Inspection, to_json
 from reconciler.outputs.limits import Limits
+from reconciler.outputs.picture import make_picture, order_of
 from reconciler.outputs.progress import Progress
 from reconciler.outputs.sandbox import confine, lower
 from reconciler.outputs.wanted import Wanted
@@ -119,6 +120,8 @@ def _inspect_and_exit(
 
 def _inspect(told: socket.socket, request: wire.Message, file: int, limits: Limits) -> wire.Message:
     try:
+        if "picture" in request:
+            return _pack_picture(make_picture(file, order_of(request["picture"]), limits))
         name, wanted = Path(request["name"]), Wanted(**request["wanted"])
         return pack(inspect_open(file, name, limits, wanted, _Reporter(told)))
     except InspectionError as error:
@@ -137,6 +140,11 @@ def pack(inspection: Inspection) -> wire.Message:
         "inspection": to_json(inspection),
         "thumbnail": picture and base64.b64encode(picture).decode("ascii"),
     }
+
+
+def _pack_picture(picture: bytes) -> wire.Message:
+    """Give the message that holds a picture. Its other side is `answer.unpack_picture`."""
+    return {"picture": base64.b64encode(picture).decode("ascii")}
 
 
 class _Reporter:
