@@ -9,6 +9,7 @@ from reconciler.settings.model import Settings
 from reconciler.settings.problems import KeyPath
 from reconciler.settings.server import ServerSettings
 from reconciler.settings.stall import rule_conflicts
+from reconciler.settings.webhooks import webhook_conflicts
 
 Conflict = tuple[KeyPath, str]
 
@@ -36,6 +37,8 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
         yield ("stall", "rules", *path), text
     for path, text in expectation_conflicts(settings.expectations.rules):
         yield ("expectations", "rules", *path), text
+    for path, text in webhook_conflicts(settings.webhooks):
+        yield ("webhooks", *path), text
 
 
 def _same(

@@ -17,6 +17,7 @@ MAX_FILE_BYTES = 2**20
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 #: Settings that are paths on this machine, hence relative to the file's folder.
 _SERVER_PATHS = ("output_dir", "tls_ca")
+_ENDPOINT_PATHS = ("tls_ca",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,10 @@ def _rooted(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     rooted: dict[str, Any] = _joined(values, ("data_dir",), folder)
     if isinstance(servers := rooted.get("servers"), list):
         rooted["servers"] = [_joined(server, _SERVER_PATHS, folder) for server in servers]
+    webhooks = rooted.get("webhooks")
+    if isinstance(webhooks, dict) and isinstance(endpoints := webhooks.get("endpoints"), list):
+        joined = [_joined(endpoint, _ENDPOINT_PATHS, folder) for endpoint in endpoints]
+        rooted["webhooks"] = {**webhooks, "endpoints": joined}
     return rooted
 
 

@@ -22,6 +22,7 @@ from reconciler.settings.expectations import ContentSettings, ExpectationSetting
 from reconciler.settings.fields import Folder
 from reconciler.settings.jobs import JobsSettings
 from reconciler.settings.places import default_data_dir
+from reconciler.settings.previews import PreviewSettings
 from reconciler.settings.retention import RetentionSettings
 from reconciler.settings.sections import (
     AgentSettings,
@@ -41,6 +42,7 @@ from reconciler.settings.server import ServerSettings
 from reconciler.settings.source import Source
 from reconciler.settings.stall import StallSettings
 from reconciler.settings.web import WebSettings
+from reconciler.settings.webhooks import WebhookSettings
 
 Layer = Mapping[str, Any]
 
@@ -84,6 +86,8 @@ class Settings(BaseSettings):
     attribution: AttributionSettings = AttributionSettings()
     retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
+    previews: PreviewSettings = PreviewSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()
 
     _source: Source = PrivateAttr(default_factory=Source)
