@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 import structlog
 
@@ -33,6 +32,7 @@ from reconciler.reconcile.servers import WatchedServer, away_after_s
 from reconciler.service.inspecting import wanted_of
 from reconciler.service.tenure import Tenure
 from reconciler.settings import ServerSettings, Settings, stored_path_of
+from reconciler.settings.places import copies_dir
 from reconciler.store import Store
 from reconciler.store.connection import Cursor
 from reconciler.store.leases import Guarded
@@ -218,12 +218,9 @@ def _kind_of_book(
 def _root(settings: Settings, server: ServerSettings) -> Path:
     """The output directory, by the name that was given: a link may be pointed elsewhere."""
     if server.fetch_outputs and server.output_dir is None:
-        name = quote(server.name, safe="")
-        if not name.strip("."):
-            name = name.replace(".", "%2E")  # no folder of that name: copies are deleted there
-        copies = settings.data_dir / "fetched" / name
+        copies = copies_dir(settings.data_dir, server.name)
         copies.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return copies.absolute()
+        return copies
     if server.output_dir is None:
         raise SettingsError(
             f"server {server.name}: `output_dir` is not set. Without ComfyUI's output directory no"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 FILE_NAME = "reconciler.yaml"
 SYSTEM_DATA = Path("/var/lib/reconciler")
@@ -21,6 +22,14 @@ def candidates(environ: Mapping[str, str]) -> tuple[Path, ...]:
     config_home = _xdg(environ, "XDG_CONFIG_HOME", ".config")
     personal = [config_home / "reconciler" / FILE_NAME] if config_home else []
     return (Path.cwd() / FILE_NAME, *personal, Path("/etc/reconciler") / FILE_NAME)
+
+
+def copies_dir(data_dir: Path, server: str) -> Path:
+    """Where the files of a server are copied to whose output directory cannot be seen."""
+    name = quote(server, safe="")
+    if not name.strip("."):
+        name = name.replace(".", "%2E")  # no folder of that name: copies are deleted there
+    return (data_dir / "fetched" / name).absolute()
 
 
 def find(named: Path | None, places: tuple[Path, ...]) -> Path | None:

@@ -1,0 +1,120 @@
+"""The files that may be shown: those that were inspected, as they were, in an output directory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from reconciler.errors import OutputError
+from reconciler.outputs.beneath import NotThere, open_beneath
+from reconciler.outputs.storage import PATIENCE_S, Storage
+from reconciler.settings import Settings
+from reconciler.settings.places import copies_dir
+from reconciler.store.output_ids import KnownOutput
+
+
+class Gone(OutputError):
+    """It was deleted or moved."""
+
+
+class Replaced(OutputError):
+    """Another file has its name now, or it was written to."""
+
+
+class Elsewhere(OutputError):
+    """It lies where this process cannot see it."""
+
+
+class StorageAway(OutputError):
+    """Whether it is there cannot be said now."""
+
+
+@dataclass
+class _Door:
+    """The storage of one directory, which one thread asks at a time."""
+
+    root: Path
+    storage: Storage
+    lock: threading.Lock
+
+
+class KnownFiles:
+    """Opens inspected files, and nothing else. Thread-safe."""
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        """`roots`: the output directories that this process may show files of."""
+        self._doors = [
+            _Door(root, Storage(root), threading.Lock()) for root in dict.fromkeys(roots)
+        ]
+
+    def open(self, output: KnownOutput) -> BinaryIO:
+        """The very file that was inspected, opened for reading.
+
+        Raises Gone, Replaced, Elsewhere and StorageAway, and OutputError where it may not be read.
+        """
+        door = next((one for one in self._doors if output.path.is_relative_to(one.root)), None)
+        if door is None:
+            raise Elsewhere(_elsewhere(output))
+        try:
+            file = self._through(door, output.path)
+        except NotThere as error:
+            if output.has_space:
+                raise Elsewhere(_elsewhere(output)) from error
+            raise Gone("the file is not there any more: it was deleted or moved") from error
+        if not is_same(os.fstat(file.fileno()), output):
+            file.close()
+            if output.has_space:
+                raise Elsewhere(_elsewhere(output))
+            raise Replaced(
+                "the file was changed or replaced since it was inspected; it can be seen once it"
+                " was inspected again"
+            )
+        return file
+
+    def _through(self, door: _Door, path: Path) -> BinaryIO:
+        if door.storage.hangs or not door.lock.acquire(timeout=PATIENCE_S):
+            raise StorageAway("the storage of the output directory does not answer")
+        try:
+            found = door.storage.ask(lambda: _opened(door.root, path))
+        except OutputError as error:
+            raise StorageAway(str(error)) from error
+        finally:
+            door.lock.release()
+        if isinstance(found, OutputError):
+            raise found
+        return found
+
+
+def _opened(root: Path, path: Path) -> BinaryIO | OutputError:
+    """As `open_beneath`, with its refusal returned: what is raised is the storage's."""
+    try:
+        return open_beneath(root, path)
+    except OutputError as error:
+        return error
+
+
+def _elsewhere(output: KnownOutput) -> str:
+    return (
+        f"the file lies on the host of the server {output.server!r}, and cannot be seen from here:"
+        " ask the agent that runs there"
+    )
+
+
+def roots_of(settings: Settings) -> list[Path]:
+    """Where the files of these servers lie on this host, or their copies."""
+    return [
+        copies_dir(settings.data_dir, server.name)
+        if server.output_dir is None
+        else server.output_dir.absolute()
+        for server in settings.servers
+    ]
+
+
+def is_same(now: os.stat_result, output: KnownOutput) -> bool:
+    """True for the file that was inspected: as everywhere, by size, time of change and inode."""
+    seen = (output.size_bytes, output.mtime_ns, output.inode)
+    return (now.st_size, now.st_mtime_ns, now.st_ino) == seen
