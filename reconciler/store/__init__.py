@@ -11,7 +11,9 @@ from reconciler.store.connection import Connection
 from reconciler.store.databases import Databases
 from reconciler.store.jobs import JobStore
 from reconciler.store.outputs import OutputStore
+from reconciler.store.pages import JobPages
 from reconciler.store.queries import OWN_SCHEMA
+from reconciler.store.requests import RequestStore
 from reconciler.store.schema import find_table, prepare
 from reconciler.store.servers import ServerStore
 from reconciler.store.table import JobsTable
@@ -28,6 +30,8 @@ class Store:
     outputs: OutputStore
     servers: ServerStore
     views: JobViews
+    pages: JobPages
+    requests: RequestStore
 
     @property
     def connection(self) -> Connection:
@@ -93,11 +97,14 @@ def open_store(
         databases.close()
         raise
     own = databases.own
+    views = JobViews(databases, table)
     return Store(
         databases,
         table,
         JobStore(databases, table),
         OutputStore(own),
         ServerStore(own),
-        JobViews(databases, table),
+        views,
+        JobPages(databases, table, views),
+        RequestStore(databases),
     )

@@ -24,6 +24,8 @@ class TableRows:
     def __init__(self, table: JobsTable) -> None:
         self._table = table
         self._fields = _joined([*_fields_of_all(table), *_fields_of_pass(table)])
+        #: What people see of a row `j`.
+        self.view_fields = _joined([*_fields_of_all(table), *_fields_of_view(table)])
         #: What is the same of all rows.
         self._of_all = {
             "default_frames": table.default_frames,
@@ -52,7 +54,7 @@ class TableRows:
         statement = on_table(
             self._table,
             "view_rows",
-            fields=_joined([*_fields_of_all(self._table), *_fields_of_view(self._table)]),
+            fields=self.view_fields,
             where=sql.SQL("") if job_ids is None else where,
             created_at=self._table.time("created_at"),
         )
@@ -63,7 +65,7 @@ class TableRows:
             "queued": self._table.words_of(Status.QUEUED),
         }
         cursor.execute(statement, values)
-        return {row["job_id"]: self._understood(row) for row in cursor.fetchall()}
+        return {row["job_id"]: self.understood(row) for row in cursor.fetchall()}
 
     def known(self, cursor: Cursor, job_ids: Collection[str]) -> set[str]:
         """Which of these texts are keys of rows."""
@@ -79,9 +81,9 @@ class TableRows:
 
     def _read(self, cursor: Cursor, name: str, values: Mapping[str, Any]) -> dict[str, Row]:
         cursor.execute(on_table(self._table, name, fields=self._fields), values)
-        return {row["job_id"]: self._understood(row) for row in cursor.fetchall()}
+        return {row["job_id"]: self.understood(row) for row in cursor.fetchall()}
 
-    def _understood(self, row: Mapping[str, Any]) -> Row:
+    def understood(self, row: Mapping[str, Any]) -> Row:
         """The row in our words: its status, or None where its word is none of ours."""
         status = self._table.status_of(row["row_word"])
         return {

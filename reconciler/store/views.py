@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,7 @@ class JobViews:
     def __init__(self, databases: Databases, table: JobsTable) -> None:
         self._databases = databases
         self._own = databases.own
+        self._table = table
         self._rows = TableRows(table)
 
     def require_prepared(self) -> None:
@@ -126,6 +127,13 @@ class JobViews:
                 return None
             raise
 
+    def some(self, job_ids: Sequence[str]) -> list[JobView]:
+        """The jobs with these keys, as far as there are any."""
+        texts = [clean_text(job_id, 200) for job_id in job_ids]
+        keys = [text for text in texts if self._table.could_be_key(text)]
+        with self._databases.snapshot() as (own, rows):
+            return self._views(own, self._rows.view(rows, job_ids=keys))
+
     def known(self, job_ids: Collection[str]) -> dict[str, float | None]:
         """Which of these texts are keys of rows, and when what we know of them began."""
         with self._databases.snapshot() as (own, rows):
@@ -140,7 +148,12 @@ class JobViews:
             return [prompt_of(row) for row in cursor.fetchall()]
 
     def _views(self, own: Cursor, rows: Mapping[str, Row]) -> list[JobView]:
-        known = states.of_jobs(own, rows.keys())
+        return self.together(own, rows, states.of_jobs(own, rows.keys()))
+
+    def together(
+        self, own: Cursor, rows: Mapping[str, Row], known: Mapping[str, states.State]
+    ) -> list[JobView]:
+        """Rows, in their order, with what is known of them."""
         own.execute(query("last_words"), {"job_ids": list(known)})
         words = {row["job_id"]: row["reason"] for row in own.fetchall()}
         return [
