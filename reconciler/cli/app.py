@@ -11,6 +11,7 @@ import typer
 from reconciler import __version__
 from reconciler.cli import (
     adopt,
+    ask,
     check,
     complaints,
     config,
@@ -92,6 +93,11 @@ _add(
     "List output files that are nobody's.",
     f"0 listed, also where there are none, 2 no such server, {_LATER}",
 )
+_ASKED = f"0 done, 1 refused, or not answered in time, {_JOB}, {_LATER}"
+_add(app, ask.cancel, "Cancel jobs.", _ASKED)
+_add(app, ask.forget, "Watch jobs no longer.", _ASKED)
+_add(app, ask.recheck, "Look at jobs and their files anew.", _ASKED)
+_add(app, ask.accept, "Complete failed jobs as they are.", _ASKED)
 _add(
     app,
     check.check,
