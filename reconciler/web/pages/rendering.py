@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +13,7 @@ from starlette.responses import HTMLResponse
 from reconciler import __version__
 from reconciler.core.words import duration
 from reconciler.web.pages.statics import address
+from reconciler.web.security.csrf import csrf_token
 from reconciler.words.times import ago, counted, iso
 
 #: The pages in the order of the bar: path, its letter after `g`, title.
@@ -41,6 +41,11 @@ def job_path(job_id: str) -> str:
     return f"/jobs/{quote(job_id, safe='')}"
 
 
+def job_api(job_id: str) -> str:
+    """The path of a job in the REST interface."""
+    return f"/api/v1/jobs/{quote(job_id, safe='')}"
+
+
 def with_query(path: str, **values: str | int | None) -> str:
     """A path with parameters; those that are None or empty are left out."""
     query = urlencode({name: value for name, value in values.items() if value not in (None, "")})
@@ -59,6 +64,7 @@ def _environment() -> Environment:
     made.globals |= {
         "static": address,
         "job_path": job_path,
+        "job_api": job_api,
         "with_query": with_query,
         "counted": counted,
         "pages": PAGES,
@@ -68,8 +74,6 @@ def _environment() -> Environment:
 
 
 _templates = _environment()
-#: Gives the CSRF token of whoever asks.
-CsrfToken = Callable[[Request], str]
 
 
 def render(
@@ -81,12 +85,11 @@ def render(
     **values: object,
 ) -> HTMLResponse:
     """The page that `template` makes of these values. `now`: the clock that its times are of."""
-    tokens: CsrfToken | None = getattr(request.app.state, "csrf_token", None)
     theme = request.cookies.get("theme")
     shared = {
         "path": request.url.path,
         "now": time.time() if now is None else now,
-        "csrf_token": "" if tokens is None else tokens(request),
+        "csrf_token": csrf_token(request),
         "theme": theme if theme in _THEMES else None,
         "times": "absolute" if request.cookies.get("times") == "absolute" else "relative",
     }

@@ -9,8 +9,6 @@ import { offerCopies } from "./copy.js";
 import { followRows } from "./rows.js";
 import { offerBulk } from "./bulk.js";
 
-for (const scripted of document.querySelectorAll("[data-scripted]")) scripted.hidden = false;
-
 switchTheme();
 followTimes();
 offerCopies();

@@ -1,5 +1,6 @@
 // Times: how long ago, or when, in this browser's time zone. The server renders the first, with the
-// instant in UTC beside it; `data-form` of the document says which is shown.
+// instant in UTC beside it. `data-times` of the document says which is shown; a time with
+// data-form="clock" always says when.
 
 import { remember } from "./cookie.js";
 import { duration } from "./words.js";
@@ -22,9 +23,10 @@ function relative(instant) {
 
 /** Says all times within `part` anew. */
 export function sayTimes(part = document) {
-  const say = root.dataset.times === "absolute" ? absolute : relative;
+  const chosen = root.dataset.times === "absolute" ? absolute : relative;
   for (const element of part.querySelectorAll("time[datetime]")) {
     const instant = new Date(element.dateTime);
+    const say = element.dataset.form === "clock" ? absolute : chosen;
     const words = say(instant);
     if (element.textContent !== words) element.textContent = words;
     element.title = anyDay.format(instant);
