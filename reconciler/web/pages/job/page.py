@@ -1,0 +1,65 @@
+"""The page of one job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from reconciler.settings import Settings
+from reconciler.store import Store
+from reconciler.store.output_ids import OutputFinder
+from reconciler.web.context import Context
+from reconciler.web.pages.job import actions, expected, outputs, timeline, verdicts
+from reconciler.web.pages.rendering import render
+from reconciler.web.pages.sentence import moment, sentence
+from reconciler.web.security.access import Reader, Role
+from reconciler.words.next_step import next_step, outlook
+from reconciler.words.told import tell, troubles
+
+router = APIRouter(include_in_schema=False)
+
+#: A job of this id is not there: what may be the matter, and what to do.
+_NO_SUCH_JOB = (
+    "There is no job with this id in the jobs table. It may have been deleted, or the link is from"
+    " another database. Search for its prompt id, type or file on the page of all jobs."
+)
+
+
+@router.get("/jobs/{job_id:path}")
+def job(request: Request, context: Context, caller: Reader, job_id: str) -> HTMLResponse:
+    """All that is known of one job."""
+    with context.stores.one() as store:
+        shown = gather(store, context.settings, job_id)
+    may_ask = caller.role is Role.OPERATOR
+    return render(request, "job.html", may_ask=may_ask, **shown)
+
+
+def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
+    """What the template shows. Raises DatabaseError."""
+    view = store.views.one(job_id)
+    if view is None:
+        raise HTTPException(404, _NO_SUCH_JOB)
+    told = tell(store, settings, view)
+    prospect = outlook(view, told.prompts, told.servers, settings, told.now, at=moment)
+    records = store.outputs.of_job(view.id)
+    found = OutputFinder(store.connection).of_job(view.id)
+    return {
+        "now": told.now,
+        "job": view,
+        "next": sentence(next_step(prospect)),
+        "troubles": troubles(told, settings),
+        "phases": timeline.phases(told),
+        "steps": timeline.steps(told.events),
+        "earlier_steps": max(len(told.events) - timeline.MOST_EVENTS, 0),
+        "expectations": expected.expectations(view, told.events),
+        "outputs": outputs.cards(records, found, view.output_path, settings.servers),
+        "errors": verdicts.errors(told.prompts, view.attempt),
+        "prompts": verdicts.prompt_lines(told.prompts, view.attempt),
+        "beside": verdicts.beside(view, told.prompts),
+        "buttons": actions.buttons(view),
+        "requests": store.requests.of_job(view.id),
+    }
