@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.cli.terminal import safe
 from reconciler.core.lease import UNKNOWN
 from reconciler.store.agents import AgentRecord
 from reconciler.words.agents import Agents, read
-from reconciler.words.times import duration, iso, short
+from reconciler.words.times import duration, short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,35 +74,3 @@ def _servers(known: Agents, agent: AgentRecord) -> str:
 
 def _called(server: str) -> str:
     return "unknown server" if server == UNKNOWN else safe(server, 30)
-
-
-def as_json(known: Agents) -> list[dict[str, Any]]:
-    """The same for programs."""
-    return [
-        {
-            "id": agent.id,
-            "name": agent.name,
-            "host": agent.host,
-            "pid": agent.pid,
-            "version": agent.version,
-            "schema": agent.revision,
-            "started_at": iso(agent.started_at),
-            "heartbeat_at": iso(agent.heartbeat_at),
-            "heartbeat_age_s": round(known.now - agent.heartbeat_at, 1),
-            "alive": known.is_alive(agent),
-            "state": known.state(agent),
-            "waiting": agent.waiting,
-            "servers": list(agent.servers),
-            "leases": [
-                {
-                    "server": lease.server,
-                    "epoch": lease.epoch,
-                    "acquired_at": iso(lease.acquired_at),
-                    "renewed_at": iso(lease.renewed_at),
-                    "looked_at": iso(lease.looked_at),
-                }
-                for lease in known.held_by(agent)
-            ],
-        }
-        for agent in known.agents
-    ]

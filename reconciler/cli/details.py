@@ -9,7 +9,6 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli import as_json as plain
 from reconciler.cli.media import output_words
 from reconciler.cli.table import style
 from reconciler.cli.terminal import safe
@@ -17,6 +16,7 @@ from reconciler.store.outputs import OutputRecord
 from reconciler.store.records import PromptRecord
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
+from reconciler.words import as_json as plain
 from reconciler.words.jobs import verdict
 from reconciler.words.prompts import prompt_words
 from reconciler.words.servers import server_trouble

@@ -73,11 +73,12 @@ def explain(
 
 def _agents(store: Store, settings: Settings, *, as_json: bool) -> None:
     from reconciler.cli import agents, terminal
+    from reconciler.words import as_json as forms
     from reconciler.words.agents import read
 
     known = read(store.connection, store.jobs.now(), settings.agent.takeover_s)
     if as_json:
-        terminal.raw(json.dumps(agents.as_json(known), indent=2))
+        terminal.raw(json.dumps(forms.agents(known), indent=2))
     elif known.agents:
         terminal.say(agents.table(known))
     else:
@@ -114,7 +115,8 @@ def _all(store: Store, settings: Settings, limit: int | None) -> None:
 
 
 def _all_as_json(store: Store, settings: Settings, limit: int | None) -> None:
-    from reconciler.cli import as_json, terminal
+    from reconciler.cli import terminal
+    from reconciler.words import as_json
     from reconciler.words.told import servers_of
 
     now = store.jobs.now()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,23 +15,12 @@ from reconciler.cli import options
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from reconciler.core.orphans import WhyNobodys
-    from reconciler.store import Store
-    from reconciler.store.outputs import Orphan
+    from reconciler.words.orphans import Listed
 
 #: Files that are listed; `--all` lists the rest.
 SHOWN_FILES = 25
 NO_SUCH_SERVER = 2
 _UNITS_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An orphan with why it is one, and whether it is still on disk (None: nobody can tell)."""
-
-    orphan: Orphan
-    why: WhyNobodys
-    exists: bool | None
 
 
 def orphans(
@@ -66,6 +53,8 @@ def orphans(
     settings = options.load_settings(config, log_level, database=database, data_dir=data_dir)
     from reconciler.cli import terminal
     from reconciler.cli.reading import reading
+    from reconciler.words import as_json
+    from reconciler.words.orphans import explained
 
     with reading(settings) as store:
         now = store.jobs.now()
@@ -74,9 +63,9 @@ def orphans(
             _require(server, [record.name for record in store.servers.all()])
         limit = None if all_ else SHOWN_FILES
         found, total = store.outputs.orphans(limit, server=server, since=from_s)
-        listed = _explained(store, found)
+        listed = explained(store, found)
     if json_:
-        shown = {"orphans": [as_json(one) for one in listed], "total": total}
+        shown = {"orphans": [as_json.orphan(one) for one in listed], "total": total}
         terminal.raw(json.dumps(shown, indent=2))
     elif listed:
         terminal.say(_table(listed, now))
@@ -108,47 +97,6 @@ def _require(server: str, known: Collection[str]) -> None:
         names = ", ".join(sorted(known)) or "none yet"
         warn("error: ", f"no server {server!r} was ever seen; known are: {names}")
         raise typer.Exit(NO_SUCH_SERVER)
-
-
-def _explained(store: Store, found: Sequence[Orphan]) -> list[Listed]:
-    from reconciler.core.orphans import why_nobodys
-
-    named = {
-        job_id
-        for one in found
-        for job_id in (one.facts.tag_job_id, one.facts.named_job_id)
-        if job_id is not None
-    }
-    jobs = store.views.known(named) if named else {}
-    return [Listed(one, why_nobodys(one.facts, jobs), _exists(one)) for one in found]
-
-
-def _exists(orphan: Orphan) -> bool | None:
-    """False only where its folder can be seen from here."""
-    if os.path.lexists(orphan.path):
-        return True
-    return False if orphan.path.parent.is_dir() else None
-
-
-def as_json(one: Listed) -> dict[str, Any]:
-    """An orphan for programs. The bytes of a name that are no UTF-8 are Python's surrogates."""
-    from reconciler.words.times import iso
-
-    facts = one.orphan.facts
-    return {
-        "path": os.fspath(one.orphan.path),
-        "server": one.orphan.server,
-        "size_bytes": one.orphan.size_bytes,
-        "changed_at": iso(facts.changed_at),
-        "exists": one.exists,
-        "sound": one.orphan.sound,
-        "verdict": one.orphan.verdict.value,
-        "why": one.why.reason.value,
-        "detail": one.why.words,
-        "claimed_by": list(one.why.claimed_by),
-        "tag": {"job_id": facts.tag_job_id, "prompt_id": facts.tag_prompt_id},
-        "name": {"job_id": facts.named_job_id, "prompt_id": facts.named_prompt_id},
-    }
 
 
 def _table(listed: Sequence[Listed], now: float) -> Table:

@@ -1,14 +1,18 @@
-"""Jobs, prompts, outputs and servers for programs. Times are ISO 8601 in UTC."""
+"""What is known, for programs: the same by commands and by REST. Times are ISO 8601 in UTC."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+from reconciler.store.agents import AgentRecord
+from reconciler.store.leases import LeaseRecord
 from reconciler.store.outputs import OutputRecord
-from reconciler.store.records import PromptRecord, ending_to_json
+from reconciler.store.records import PromptRecord, StoryEvent, ending_to_json
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
+from reconciler.words.agents import Agents
+from reconciler.words.orphans import Listed
 from reconciler.words.times import iso
 
 
@@ -37,6 +41,7 @@ def job(view: JobView, now: float) -> dict[str, Any]:
         "created_at": iso(view.created_at),
         "updated_at": iso(view.updated_at),
         "completed_at": iso(view.completed_at),
+        "decided_at": iso(view.decided_at),
     }
 
 
@@ -87,4 +92,77 @@ def server(record: ServerRecord) -> dict[str, Any]:
         "boot_id": record.boot_id,
         "worker_dead_since": iso(record.worker_dead_since),
         "boot_returned_at": iso(record.boot_returned_at),
+    }
+
+
+def orphan(listed: Listed) -> dict[str, Any]:
+    """A file that is nobody's, and why. The bytes of a name that are no UTF-8 are Python's
+    surrogates."""
+    found, why, facts = listed.orphan, listed.why, listed.orphan.facts
+    return {
+        "path": os.fspath(found.path),
+        "server": found.server,
+        "size_bytes": found.size_bytes,
+        "changed_at": iso(facts.changed_at),
+        "exists": listed.exists,
+        "sound": found.sound,
+        "verdict": found.verdict.value,
+        "why": why.reason.value,
+        "detail": why.words,
+        "claimed_by": list(why.claimed_by),
+        "tag": {"job_id": facts.tag_job_id, "prompt_id": facts.tag_prompt_id},
+        "name": {"job_id": facts.named_job_id, "prompt_id": facts.named_prompt_id},
+    }
+
+
+def event(told: StoryEvent) -> dict[str, Any]:
+    """A sentence of a job's story."""
+    return {
+        "id": told.id,
+        "at": iso(told.at),
+        "attempt": told.attempt,
+        "kind": told.event.kind,
+        "from_status": told.event.from_status,
+        "to_status": told.event.to_status,
+        "failure": told.event.failure,
+        "rule": told.event.rule,
+        "reason": told.event.reason,
+        "evidence": dict(told.event.evidence),
+    }
+
+
+def agents(known: Agents) -> list[dict[str, Any]]:
+    """The agents, each with its leases."""
+    return [_agent(known, one) | {"leases": _leases(known, one)} for one in known.agents]
+
+
+def _agent(known: Agents, agent: AgentRecord) -> dict[str, Any]:
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "host": agent.host,
+        "pid": agent.pid,
+        "version": agent.version,
+        "schema": agent.revision,
+        "started_at": iso(agent.started_at),
+        "heartbeat_at": iso(agent.heartbeat_at),
+        "heartbeat_age_s": round(known.now - agent.heartbeat_at, 1),
+        "alive": known.is_alive(agent),
+        "state": known.state(agent),
+        "waiting": agent.waiting,
+        "servers": list(agent.servers),
+    }
+
+
+def _leases(known: Agents, agent: AgentRecord) -> list[dict[str, Any]]:
+    return [_lease(lease) for lease in known.held_by(agent)]
+
+
+def _lease(lease: LeaseRecord) -> dict[str, Any]:
+    return {
+        "server": lease.server,
+        "epoch": lease.epoch,
+        "acquired_at": iso(lease.acquired_at),
+        "renewed_at": iso(lease.renewed_at),
+        "looked_at": iso(lease.looked_at),
     }
