@@ -13,6 +13,7 @@ from psycopg2.extras import Json
 from reconciler.store import states
 from reconciler.store.clean import clean_text
 from reconciler.store.databases import Databases
+from reconciler.store.output_ids import output_id
 from reconciler.store.queries import query
 from reconciler.store.records import Event
 
@@ -110,6 +111,15 @@ class RequestStore:
                 for r in answered
             ]
             states.tell(cursor, told)
+
+    def forget_orphans(self, ids: Sequence[str], *, forgotten: bool = True) -> list[str]:
+        """Nobody wants to see these files among the orphans any more, or again. `ids`: see
+        `output_ids`. Returns those that are orphans. A file that is written anew is shown again."""
+        wanted = [bytes.fromhex(one) for one in ids]
+        with self._own.writing() as cursor:
+            values = {"ids": wanted, "forgotten": forgotten}
+            cursor.execute(query("forget_orphans"), values)
+            return [output_id(bytes(row["path"])) for row in cursor.fetchall()]
 
     def forget(self, request: Request, reason: str) -> None:
         """The job of this request is not watched any longer."""

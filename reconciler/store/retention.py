@@ -104,6 +104,7 @@ class RetentionStore:
         with self._connection.writing() as cursor:
             cursor.execute(query("delete_states"), values)
             gone = [row["job_id"] for row in cursor.fetchall()]
+            cursor.execute(query("delete_requests"), {"job_ids": gone})
             cursor.execute(query("delete_prompts"), {"job_ids": gone})
             prompt_ids = [row["prompt_id"] for row in cursor.fetchall()]
             cursor.execute(query("delete_listings"), {"prompt_ids": prompt_ids})

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from reconciler.comfyui.values import QueuedPrompt
 from reconciler.settings import Settings
 from reconciler.store import open_store
+from reconciler.store.output_ids import output_id
 from reconciler.web.app import create_app
 from reconciler.web.context import WebContext
 from reconciler.web.database import Stores
@@ -113,6 +114,26 @@ def test_what_cannot_be_asked_of_several(
     bench: Bench, web: TestClient, body: dict[str, object]
 ) -> None:
     assert web.post("/api/v1/jobs/bulk", json=body).status_code == 422
+
+
+def test_an_orphan_is_forgotten_and_shown_again(bench: Bench, web: TestClient) -> None:
+    bench.image("nobodys.png")
+    book = next(iter(bench.gatherer.servers.values())).book
+    book.look_up(bench.root / "nobodys.png")
+    bench.settle()
+    orphan = output_id(bytes(bench.root / "nobodys.png"))
+    unknown = "0" * 32
+    body = {"ids": [orphan, unknown]}
+    assert web.post("/api/v1/orphans/forget", json=body).json() == {"ids": [orphan]}
+    assert bench.store.outputs.orphans(None) == ([], 0)
+    web.post("/api/v1/orphans/forget", json=body | {"forgotten": False})
+    assert bench.store.outputs.orphans(None)[1] == 1
+    web.post("/api/v1/orphans/forget", json=body)
+    bench.image("nobodys.png", color="blue")
+    book.look_up(bench.root / "nobodys.png")
+    bench.settle()
+    assert bench.store.outputs.orphans(None)[1] == 1
+    assert web.post("/api/v1/orphans/forget", json={"ids": ["../etc"]}).status_code == 422
 
 
 def test_a_request_that_is_not_there(bench: Bench, web: TestClient) -> None:

@@ -29,6 +29,9 @@ set server = case when (o.size_bytes, o.mtime_ns, o.inode)
     inspection = excluded.inspection, verdict = excluded.verdict, tag_job_id = excluded.tag_job_id,
     tag_prompt_id = excluded.tag_prompt_id, named_job_id = excluded.named_job_id,
     named_prompt_id = excluded.named_prompt_id, group_key = excluded.group_key,
+    forgotten_at = case when (o.size_bytes, o.mtime_ns, o.inode)
+                           = (excluded.size_bytes, excluded.mtime_ns, excluded.inode)
+                        then o.forgotten_at end,
     inspected_at = now(), unsound_since = excluded.unsound_since, confirmed = excluded.confirmed,
     thumbnail = excluded.thumbnail
 
@@ -132,7 +135,7 @@ from reconciler.outputs where job_id = %(job_id)s order by path
 -- nor those that one job alone lists, or that one save wrote together with such a file.
 select o.path, o.server, o.size_bytes, o.mtime_ns, o.verdict, count(*) over () as total
 from reconciler.outputs o
-where o.job_id is null
+where o.job_id is null and o.forgotten_at is null
   and (%(server)s::text is null or o.server = %(server)s)
   and o.mtime_ns >= %(since_ns)s
   and not exists (

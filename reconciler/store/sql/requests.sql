@@ -52,3 +52,13 @@ where job_id = %(job_id)s
 -- name: remember_job
 update reconciler.job_state set forgotten_at = null, changed_at = clock_timestamp()
 where job_id = %(job_id)s and forgotten_at is not null
+
+-- name: forget_orphans
+-- Files of jobs stay as they are. The expression is that of the index `outputs_id`.
+update reconciler.outputs
+set forgotten_at = case when %(forgotten)s then coalesce(forgotten_at, clock_timestamp()) end
+where substring(sha256(path) from 1 for 16) = any(%(ids)s::bytea[]) and job_id is null
+returning path
+
+-- name: delete_requests
+delete from reconciler.requests where job_id = any(%(job_ids)s)

@@ -70,6 +70,27 @@ class Bulk(BaseModel):
     )
 
 
+class Orphans(BaseModel):
+    """Files, by the ids that the list of orphans tells."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"ids": ["0123456789abcdef0123456789abcdef"]}]},
+    )
+
+    ids: list[Annotated[str, Field(pattern="^[0-9a-f]{32}$")]] = Field(
+        min_length=1, max_length=MOST_JOBS
+    )
+    #: False: they are shown again.
+    forgotten: bool = True
+
+
+class Forgotten(BaseModel):
+    """Those that are orphans."""
+
+    ids: list[str]
+
+
 class BulkAsked(BaseModel):
     """One answer for each job, in the order in which they were named."""
 
@@ -112,6 +133,15 @@ def of_job(context: Context, caller: Reader, job_id: JobId) -> list[Asked]:
         if not store.views.known([job_id]):
             raise HTTPException(404, f"there is no job {job_id!r}")
         return [_shown(request) for request in store.requests.of_job(job_id)]
+
+
+@router.post("/orphans/forget", summary="Show orphans no longer, or again")
+def forget_orphans(context: Context, caller: Operator, files: Orphans) -> Forgotten:
+    """Files stay where they are, and nothing else is said of them. One that is written anew is
+    shown again. What is no orphan, or is not known, is left out of the answer."""
+    with context.stores.one() as store:
+        found = store.requests.forget_orphans(files.ids, forgotten=files.forgotten)
+    return Forgotten(ids=found)
 
 
 @router.get("/requests/{request_id}", summary="What became of a request")
