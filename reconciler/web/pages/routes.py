@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from reconciler.web.pages import failures, jobs, overview, statics
+from reconciler.web.pages import failures, jobs, login, overview, statics
 from reconciler.web.pages.job import page as job
 from reconciler.web.pages.problems import problem_page
 
@@ -12,5 +12,5 @@ from reconciler.web.pages.problems import problem_page
 def include_pages(app: FastAPI) -> None:
     """The dashboard, and what it loads."""
     app.state.problem_page = problem_page
-    for page in (statics, overview, jobs, failures, job):
+    for page in (statics, login, overview, jobs, failures, job):
         app.include_router(page.router)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from reconciler.core.evidence import EndKind
 from reconciler.core.jobs import Status
 from reconciler.store.records import PromptRecord, StoryEvent
 from reconciler.store.views import JobView
@@ -117,7 +118,7 @@ def _phases(job: JobView, prompts: Sequence[PromptRecord], end: float) -> Iterat
         yield Phase("waited", max(began - opened, 0.0))
         until = end if ended is None else ended
         yield Phase("ran", _told_s(prompts) or max(until - began, 0.0), job.is_open and not ended)
-    if ended is not None:
+    if ended is not None and any(p.ending.kind is EndKind.SUCCESS for p in prompts if p.ending):
         yield Phase("checked", max(end - ended, 0.0), job.is_open)
 
 
