@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 
-from reconciler.errors import DatabaseError
+from reconciler.errors import DatabaseError, StatementRefused
 from reconciler.store import Store
 
 #: A request waits so long for its turn at the database, in seconds.
 PATIENCE_S = 5.0
+#: Where no connection could be had, the next one is tried so much later, in seconds: until then
+#: everybody is told the same at once.
+PAUSE_S = 1.0
 
 
 class Busy(DatabaseError):
@@ -22,10 +26,14 @@ class Stores:
     """A pool of stores, opened when they are needed. Thread-safe."""
 
     def __init__(self, open_one: Callable[[], Store], size: int = 4) -> None:
-        """`open_one` may raise DatabaseError: whoever asks is told, the next one tries again."""
-        self._open_one = open_one
+        """`open_one` may raise DatabaseError: whoever asks is told, and later ones try again."""
+        #: One more, the caller's to close.
+        self.open_one = open_one
         self._turns = threading.BoundedSemaphore(size)
         self._idle: queue.LifoQueue[Store] = queue.LifoQueue()
+        self._closed = False
+        self._failure: DatabaseError | None = None
+        self._failed_s = 0.0
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Store]:
@@ -36,18 +44,43 @@ class Stores:
             store = self._take()
             try:
                 yield store
-            finally:
-                self._idle.put(store)
+            except StatementRefused:  # of one statement: the connection is well
+                self._give_back(store)
+                raise
+            except BaseException:
+                # It may be broken, and what others left then is, too: the server may have moved.
+                store.close()
+                self._close_idle()
+                raise
+            else:
+                self._give_back(store)
         finally:
             self._turns.release()
 
     def close(self) -> None:
-        """Closes those that are idle; one that is in use is closed by nobody: wait for it first."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait().close()
+        """Closes those that are idle; one that is in use, when it is given back."""
+        self._closed = True
+        self._close_idle()
 
     def _take(self) -> Store:
         with contextlib.suppress(queue.Empty):
             return self._idle.get_nowait()
-        return self._open_one()
+        if self._failure is not None and time.monotonic() - self._failed_s < PAUSE_S:
+            raise type(self._failure)(*self._failure.args)
+        try:
+            store = self.open_one()
+        except DatabaseError as error:
+            self._failure, self._failed_s = error, time.monotonic()
+            raise
+        self._failure = None
+        return store
+
+    def _give_back(self, store: Store) -> None:
+        self._idle.put(store)
+        if self._closed:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()

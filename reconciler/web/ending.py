@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
+from reconciler.web.aborting import ABORT, abort_of
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -31,6 +33,7 @@ class Endings:
         if scope["type"] == "lifespan" or task is None:
             await self._app(scope, receive, send)
             return
+        scope[ABORT] = abort_of(send)
 
         async def noting(message: Message) -> None:
             if message["type"] in _FAREWELLS:

@@ -117,6 +117,7 @@ class WebServer:
                 asyncio.run(server.serve(sockets=[listening]))
         finally:
             self._url = None
+            context.live.feed.close()
             stores.close()
         if not self._stopping.is_set():
             raise RuntimeError("the server ended by itself")
