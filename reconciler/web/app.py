@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from reconciler import __version__
-from reconciler.web.api import health, requests
+from reconciler.web.api import health, requests, stream
 from reconciler.web.context import WebContext
 from reconciler.web.pages.routes import include_pages
 from reconciler.web.problems import handle_problems
@@ -21,5 +21,6 @@ def create_app(context: WebContext) -> FastAPI:
     handle_problems(app)
     app.include_router(health.router)
     app.include_router(requests.router)
+    app.include_router(stream.router)
     include_pages(app)
     return app

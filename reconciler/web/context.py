@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends
@@ -11,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from reconciler.settings import Settings
 from reconciler.web.database import Stores
+from reconciler.web.live import Live
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class WebContext:
     in_service: bool = False
     #: For how long the passes of this process have given no sign of life; None where it has none.
     idle_s: Callable[[], float | None] = lambda: None
+
+    @cached_property
+    def live(self) -> Live:
+        """Those who hear what happens."""
+        return Live(self.stores, self.settings)
 
 
 def context_of(connection: HTTPConnection) -> WebContext:
