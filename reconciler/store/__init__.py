@@ -14,8 +14,10 @@ from reconciler.store.outputs import OutputStore
 from reconciler.store.pages import JobPages
 from reconciler.store.queries import OWN_SCHEMA
 from reconciler.store.requests import RequestStore
+from reconciler.store.runs import RunStore
 from reconciler.store.schema import find_table, prepare
 from reconciler.store.servers import ServerStore
+from reconciler.store.stats import Statistics
 from reconciler.store.table import JobsTable
 from reconciler.store.views import JobViews
 
@@ -31,7 +33,9 @@ class Store:
     servers: ServerStore
     views: JobViews
     pages: JobPages
+    stats: Statistics
     requests: RequestStore
+    runs: RunStore
 
     @property
     def connection(self) -> Connection:
@@ -106,5 +110,7 @@ def open_store(
         ServerStore(own),
         views,
         JobPages(databases, table, views),
+        Statistics(databases, table),
         RequestStore(databases),
+        RunStore(own),
     )

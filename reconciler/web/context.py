@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from reconciler.settings import Settings
 from reconciler.web.database import Stores
 from reconciler.web.live import Live
+from reconciler.web.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class WebContext:
     in_service: bool = False
     #: For how long the passes of this process have given no sign of life; None where it has none.
     idle_s: Callable[[], float | None] = lambda: None
+    #: How many rows have which status: `store.stats.by_status`, which reads the whole table.
+    counted: Standing[Mapping[str, int]] = field(default_factory=Standing)
 
     @cached_property
     def live(self) -> Live:

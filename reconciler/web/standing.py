@@ -1,0 +1,33 @@
+"""Answers that stand for a while, the longer the more they cost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+#: An answer stands for so long, in seconds, and for so many times the time that asking took.
+STANDS_S, STANDS_TIMES = 1.0, 20.0
+
+Answer = TypeVar("Answer")
+
+
+class Standing(Generic[Answer]):
+    """One answer, for all who ask at about the same time. Thread-safe."""
+
+    def __init__(self, stands_s: float = STANDS_S) -> None:
+        self._stands_s = stands_s
+        self._lock = threading.Lock()
+        self._stands_until_s = 0.0
+        self._answers: list[Answer] = []
+
+    def get(self, ask: Callable[[], Answer]) -> Answer:
+        """What `ask` says, or said not long ago. Raises what it raises."""
+        with self._lock:
+            began_s = time.monotonic()
+            if not self._answers or began_s >= self._stands_until_s:
+                self._answers = [ask()]
+                took_s = time.monotonic() - began_s
+                self._stands_until_s = began_s + max(self._stands_s, STANDS_TIMES * took_s)
+            return self._answers[0]
