@@ -9,6 +9,7 @@ from reconciler.web.api import health, requests, stream
 from reconciler.web.context import WebContext
 from reconciler.web.pages.routes import include_pages
 from reconciler.web.problems import handle_problems
+from reconciler.web.security.setup import GuardedApp
 
 #: Of the REST interface; what is added to it changes nothing for those who use the rest.
 API = "/api/v1"
@@ -16,8 +17,9 @@ API = "/api/v1"
 
 def create_app(context: WebContext) -> FastAPI:
     """The application for this context."""
-    app = FastAPI(title="reconciler", version=__version__, docs_url=None, redoc_url=None)
-    app.state.context = context
+    app = GuardedApp(
+        context, title="reconciler", version=__version__, docs_url=None, redoc_url=None
+    )
     handle_problems(app)
     app.include_router(health.router)
     app.include_router(requests.router)

@@ -44,15 +44,13 @@ class Stores:
             store = self._take()
             try:
                 yield store
-            except StatementRefused:  # of one statement: the connection is well
-                self._give_back(store)
+            except DatabaseError as error:
+                if not isinstance(error, StatementRefused):
+                    # This one is broken, and so are those that were left before it broke.
+                    store.close()
+                    self._close_idle()
                 raise
-            except BaseException:
-                # It may be broken, and what others left then is, too: the server may have moved.
-                store.close()
-                self._close_idle()
-                raise
-            else:
+            finally:
                 self._give_back(store)
         finally:
             self._turns.release()
