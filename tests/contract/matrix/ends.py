@@ -72,6 +72,16 @@ def _wiped(stage: Stage) -> Sent:
     return replace(sent, ended_at=time.time())
 
 
+def _cancel_running(stage: Stage) -> Sent:
+    sent = stage.send(graphs.long(stage.prefix("cancelled")))
+    stage.wait_until_runs(sent)
+    return stage.cancel(sent)
+
+
+def _cancel_waiting(stage: Stage) -> Sent:
+    return stage.cancel(waiting(stage))
+
+
 def _cached(stage: Stage) -> Sent:
     graph = graphs.pictures(stage.prefix("cached"))
     stage.done(stage.send(graph), completed("_00001_.png", owned=2))
@@ -118,6 +128,7 @@ def _one_prefix(stage: Stage) -> Sent:
 _PICTURES = completed("_00001_.png", owned=2)
 _FORGOTTEN = lost("neither in the queue nor in history")
 _INTERRUPTED = failed("interrupted", "interrupted by someone", "SlowNoise")
+_CANCELLED = Says("cancelled", None, ("cancelled by ana",), owned=0)
 _REMOVED = Says("cancelled", None, ("deleted from ComfyUI's queue",), owned=0)
 
 ENDS = (
@@ -144,6 +155,10 @@ ENDS = (
     Scenario("deleted from the queue", "Somebody deletes the waiting prompt", _deleted,
              _REMOVED, _FORGOTTEN, "ComfyUI itself keeps no trace of it."),
     Scenario("queue wiped", "Somebody clears the queue", _wiped, _REMOVED, _FORGOTTEN),
+    Scenario("cancelled, running", "Somebody asks us to cancel it while it runs", _cancel_running,
+             _CANCELLED, _CANCELLED, "It is interrupted by its id."),
+    Scenario("cancelled, waiting", "The same, while it waits", _cancel_waiting,
+             _REMOVED, _CANCELLED, "It is deleted from the queue."),
     Scenario("cached", "The same graph again: ComfyUI writes nothing, lists the old files", _cached,
              completed("_00001_.png", "cached", owned=0),
              completed("_00001_.png", "cached", owned=0),

@@ -7,10 +7,13 @@ import os
 import time
 import uuid
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from comfy_node.contract import MANIFEST_DIR, manifest_name
+from reconciler.store import open_store
+from reconciler.store.requests import Action
 from tests.contract.matrix.ground import Ground, answers
 from tests.contract.matrix.scenario import Says, Scenario, Sent
 from tests.contract.matrix.watching import as_a_process, in_a_thread
@@ -107,6 +110,15 @@ class Stage:
     def wait_until_waits(self, sent: Sent) -> None:
         """Wait until the reconciler has seen it wait in the queue."""
         self.wait_for_rule(sent, "pending")
+
+    def cancel(self, sent: Sent) -> Sent:
+        """Ask the reconciler to cancel it, as a person does."""
+        store = open_store(self.rows.url, create=False)
+        try:
+            store.requests.ask(Action.CANCEL, [sent.job_id], "ana")
+        finally:
+            store.close()
+        return replace(sent, ended_at=time.time())
 
     def wait_for_end(self, sent: Sent) -> float:
         """Wait until ComfyUI has ended it; returns when, seconds since the epoch."""
