@@ -28,6 +28,7 @@ from reconciler.cli import (
     run,
     simulate,
     terminal,
+    token,
     web,
 )
 from reconciler.errors import (
@@ -60,13 +61,16 @@ _PLAIN: dict[str, Any] = {
 app = typer.Typer(**_PLAIN)
 config_commands = typer.Typer(**_PLAIN)
 db_commands = typer.Typer(**_PLAIN)
+token_commands = typer.Typer(**_PLAIN)
+GROUPS = {"config": config_commands, "db": db_commands, "token": token_commands}
 app.add_typer(config_commands, name="config", help="Show or check the settings.")
 app.add_typer(db_commands, name="db", help="Where the database is; the embedded Postgres.")
+app.add_typer(token_commands, name="token", help="Who may use the web interface from elsewhere.")
 
 
 def _add(group: typer.Typer, command: Callable[..., None], summary: str, exits: str) -> None:
-    epilog = f"Exit codes: {exits}."
-    group.command(short_help=summary, epilog=epilog)(command)
+    name = command.__name__.strip("_").replace("_", "-")
+    group.command(name, short_help=summary, epilog=f"Exit codes: {exits}.")(command)
 
 
 _LATER = "3 database unreachable or settings wrong"
@@ -121,6 +125,14 @@ _add(config_commands, config.check, "Check the settings.", "0 right, 3 wrong")
 _add(db_commands, database.url, "Print the database's URL.", f"0 printed, {_LATER}")
 _add(db_commands, database.stop, "Stop the embedded Postgres.", f"0 it does not run, {_LATER}")
 _add(
+    token_commands,
+    token.create,
+    "Make a token, and print it once.",
+    f"0 printed, 1 the name is in use, 2 no name, {_LATER}",
+)
+_add(token_commands, token.list_, "List the tokens.", f"0 listed, {_LATER}")
+_add(token_commands, token.revoke, "Revoke a token.", f"0 revoked, 1 no such token, {_LATER}")
+_add(
     app,
     doctor.doctor,
     "Check everything; say what to do.",
@@ -173,19 +185,12 @@ def root(
 
 def _handed_down(given: dict[str, Any]) -> dict[str, Any]:
     """What the root was given is the default of every command, also of those in groups."""
-    of_group = {
-        name: dict.fromkeys(_names(group), given)
-        for name, group in (("config", config_commands), ("db", db_commands))
-    }
+    of_group = {name: dict.fromkeys(_names(group), given) for name, group in GROUPS.items()}
     return dict.fromkeys(_names(app), given) | of_group
 
 
 def _names(group: typer.Typer) -> list[str]:
-    return [
-        c.callback.__name__.replace("_", "-")  # as typer names the command
-        for c in group.registered_commands
-        if c.callback is not None
-    ]
+    return [command.name for command in group.registered_commands if command.name is not None]
 
 
 def main() -> NoReturn:

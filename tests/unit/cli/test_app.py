@@ -23,13 +23,12 @@ from reconciler.errors import (
 )
 
 DOCS = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
-GROUPS = {"config": root.config_commands, "db": root.db_commands}
 
 
 def commands() -> Iterator[tuple[str, ...]]:
     for name in root._names(root.app):
         yield (name,)
-    for name, group in GROUPS.items():
+    for name, group in root.GROUPS.items():
         for command in root._names(group):
             yield name, command
 
