@@ -53,11 +53,11 @@ class ListQuery:
                 raise BadParameter(name, f"is longer than {_MAX_CHARS} characters")
         return cls(
             **texts,
-            status=_one_of(params, "status", [*Status, OPEN]),
-            failure=_one_of(params, "failure", [*FailureCode]),
-            created=_one_of(params, "created", [*PERIODS]),
-            sort=_one_of(params, "sort", [*Sort]),
-            order=_one_of(params, "order", ["desc", "asc"]) or "desc",
+            status=one_of(params, "status", [*Status, OPEN]),
+            failure=one_of(params, "failure", [*FailureCode]),
+            created=one_of(params, "created", [*PERIODS]),
+            sort=one_of(params, "sort", [*Sort]),
+            order=one_of(params, "order", ["desc", "asc"]) or "desc",
         )
 
     def job_filter(self, clock: Callable[[], float] = time.time) -> JobFilter:
@@ -95,7 +95,7 @@ class ListQuery:
         return frozenset([Status(self.status)]) if self.status else frozenset()
 
 
-def _one_of(params: QueryParams, name: str, words: list[str]) -> str:
+def one_of(params: QueryParams, name: str, words: list[str]) -> str:
     """The parameter, which is one of these words or missing."""
     value = params.get(name, "")
     if value and value not in words:

@@ -14,7 +14,7 @@ from reconciler import __version__
 from reconciler.core.words import duration
 from reconciler.web.pages.statics import address
 from reconciler.web.security.csrf import csrf_token
-from reconciler.words.times import ago, counted, iso
+from reconciler.words.times import counted, iso
 
 #: The pages in the order of the bar: path, its letter after `g`, title.
 PAGES = (
@@ -34,6 +34,12 @@ def size(count_bytes: float) -> str:
     power = min(int(math.log10(max(count_bytes, 1)) / 3), len(_SIZES) - 1)
     number = count_bytes / 1000**power
     return f"{number:.1f} {_SIZES[power]}" if power else f"{number:.0f} B"
+
+
+def ago(instant: float, now: float) -> str:
+    """How long ago it was, in the largest unit: what is read at a glance, and stays for a while."""
+    words = duration(float(int(max(now - instant, 0.0))))
+    return f"{' '.join(words.split()[:2])} ago"
 
 
 def job_path(job_id: str) -> str:

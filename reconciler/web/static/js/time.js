@@ -3,7 +3,7 @@
 // data-form="clock" always says when.
 
 import { remember } from "./cookie.js";
-import { duration } from "./words.js";
+import { roughly } from "./words.js";
 
 const root = document.documentElement;
 const EVERY_MS = 1000;
@@ -18,7 +18,7 @@ function absolute(instant) {
 
 function relative(instant) {
   const seconds = (Date.now() - instant) / 1000;
-  return seconds < -1 ? `in ${duration(-seconds)}` : `${duration(Math.floor(Math.max(seconds, 0)))} ago`;
+  return seconds < -1 ? `in ${roughly(-seconds)}` : `${roughly(seconds)} ago`;
 }
 
 /** Says all times within `part` anew. */

@@ -14,6 +14,13 @@ export function duration(seconds) {
   return parts.slice(0, 2).filter(Boolean).join(" ") || "0 s";
 }
 
+/** The largest unit alone: "42 s", "4 min", "2 d". */
+export function roughly(seconds) {
+  const whole = Math.floor(Math.max(seconds, 0));
+  const [unit, size] = UNITS.find(([, size]) => whole >= size) ?? UNITS.at(-1);
+  return `${Math.floor(whole / size)} ${unit}`;
+}
+
 /** What is left of a job: "about 4 min left", "4 to 6 min left". */
 export function remaining(etaS, highS) {
   if (etaS === null || etaS === undefined) return "";
