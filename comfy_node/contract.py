@@ -1,4 +1,5 @@
-"""What the node pack writes and its readers look for. The reconciler imports this one file.
+"""What the node pack writes and its readers look for. The reconciler imports this file and
+`shapes`.
 
 **Tag.** A file's tag is the pair {job id, prompt id}, both strings. ComfyUI's savers write every
 entry of `extra_data.extra_pnginfo` into each file they save, JSON-encoded: as a PNG text chunk, an
@@ -22,10 +23,14 @@ null, times are seconds since the epoch by ComfyUI's clock:
     outputs        [{node_id, kind, filename, subfolder, type, size_bytes, mtime_ns, digest}]: every
                    file that history lists; `kind` is the key it stands under (images, gifs, ...),
                    `digest` is "<algorithm>:<hex>", added after the end, algorithm one of DIGESTS
-    nodes          {node id: {type, seconds}}: how long each node ran that ran
+    nodes          {node id: {type, seconds}}: how long each node ran that ran, in the order in
+                   which they ended
     cached_nodes   [node id]: answered from the cache
     output_nodes   [node id]: the output nodes that were to run
     graph_nodes    how many nodes the graph has
+    workflow       the graph's shape (`shapes.workflow_shape`)
+    sizes          {width, height, frames, steps}, as far as the graph says them
+                   (`shapes.workflow_sizes`)
     expected_frames  what an Expect Frames node promised
     followed_by    [prompt id]: follow-ups that this prompt's nodes queued (a batch manager's next)
 
@@ -37,21 +42,28 @@ null, times are seconds since the epoch by ComfyUI's clock:
     now            ComfyUI's clock at the answer: an age is `now` minus a time
     worker_alive   true | false; null before a worker was ever seen
     running        [{prompt_id, number, job_id, job_id_from, first_prompt_id, client_id,
-                   output_nodes, graph_nodes, created_at, since, node_id, node_type, value, max,
-                   nodes_done, sign_at}]
+                   output_nodes, graph_nodes, created_at, workflow, sizes, since, node_id,
+                   node_type, value, max, nodes_done, sign_at}]
     pending        [{prompt_id, number, job_id, job_id_from, first_prompt_id, client_id,
-                   output_nodes, graph_nodes, created_at}], in the order in which they will run
+                   output_nodes, graph_nodes, created_at, workflow, sizes}], in the order in which
+                   they will run
     ended          [{seq, prompt_id, job_id, first_prompt_id, kind, at}] with seq > since, oldest
                    first, at most MAX_ENDED; all that are kept where `boot` is not this life's
     cursor         the newest seq: the next question's `since`
     complete       false where entries after `since` were already forgotten
 
-In running and pending, output_nodes and graph_nodes are numbers, and keys whose value is null are
+`workflow` and `sizes` are as in the manifest; older packs tell neither. In running and
+pending, output_nodes and graph_nodes are numbers, and keys whose value is null are
 left out. `sign_at` is the prompt's last sign of life (its start, a node event, a step). In ended,
 job_id is null where a Tag node named it: the manifest, which tells that, is the one to read; and
 first_prompt_id is left out where it is no follow-up. `kind` is null there where ComfyUI did not say
 how the prompt ended: no manifest is written of that, and history is the one to ask. A prompt is in
 `running` until its manifest is in place, so it is at every instant in one of the three lists.
+
+**Preview.** GET PREVIEW_PATH?prompt_id=<id> answers with the newest picture that the nodes of a
+running prompt have shown, most of them samplers: image/jpeg or image/png, at most PREVIEW_PX wide
+and high and MAX_PREVIEW_BYTES long. 404 with an empty body: the prompt does not run, or has shown
+none (ComfyUI's previews are off unless somebody switches them on: --preview-method, or its menu).
 
 **Broadcast.** Websocket events to everybody: EVENT_START {prompt_id, job_id, at}, EVENT_PROGRESS
 {prompt_id, node_id, node_type, value, max, nodes_done, at} at most PROGRESS_PER_S a second for
@@ -106,6 +118,11 @@ SNAPSHOT_PATH = "/reconciler/snapshot"
 SNAPSHOT_FORMAT = 1
 #: Ends that the snapshot remembers.
 MAX_ENDED = 256
+
+PREVIEW_PATH = "/reconciler/preview"
+#: Width and height of a preview at most, in pixels, and its bytes.
+PREVIEW_PX = 512
+MAX_PREVIEW_BYTES = 512 * 1024
 
 #: Every websocket event of the pack's own begins with this; ComfyUI's never do.
 EVENT_PREFIX = "reconciler."

@@ -97,6 +97,8 @@ def base(item: Item, boot_id: str, kind: str, ended_at: float) -> dict[str, Any]
         "cached_nodes": [],
         "output_nodes": item.output_nodes,
         "graph_nodes": len(item.graph),
+        "workflow": None,
+        "sizes": None,
         "expected_frames": None,
         "followed_by": [],
     }

@@ -20,6 +20,7 @@ from .manifest import Item
 from .manifest_files import ManifestFolder, Written
 from .removals import Removals
 from .tags import prompt_tag_of, tag_item
+from .works import Works
 
 #: Prompts that wait for their digests; beyond it a manifest stays without, and is valid.
 _MAX_DIGESTS = 256
@@ -53,6 +54,7 @@ class Pack:
         self.hooks: set[str] = set()
         self.closed = False
         self.ledger = Ledger()
+        self.works = Works()
         self.folder = ManifestFolder(output_directory)
         self.broadcaster = Broadcaster(lambda name, data: send(name, data, None), self.ledger)
         # More removals than that would be pruned at once.
@@ -88,6 +90,7 @@ class Pack:
         before = prompt_tag_of(Item.of(item).extra_data)
         item = tag_item(item, lambda prompt_id: was_known(prompt_id) is not None)
         self.ledger.submit(item[1], after=before if before != item[1] else None)
+        guarded("a prompt's workflow is not noted", self.works.note, item[1], Item.of(item).graph)
         return item
 
     def started(self, taken: Any) -> None:
@@ -162,6 +165,7 @@ class Pack:
             "error": manifest.error_of(status) if kind == "error" else None,
             "outputs": manifest.outputs_of(history_result, self.folder.real_root),
             "cached_nodes": manifest.cached_nodes(status),
+            **self.works.of(item.prompt_id, item.graph),
         }
         if running is not None:
             seconds = self.ledger.close_nodes(running)

@@ -95,6 +95,7 @@ def _prompt(pack: Pack, item: Item) -> dict[str, Any]:
         "created_at": pack.ledger.submitted_at(item.prompt_id)
         if created_at is None
         else created_at,
+        **pack.works.of(item.prompt_id, item.graph),
     }
 
 

@@ -18,6 +18,8 @@ _MAX_NAME_CHARS = 200
 _MAX_PATH_CHARS = 4096
 #: Nobody means more frames.
 MAX_FRAMES = 10**9
+#: Nodes of a run that are told to whoever learns from it.
+MAX_NODES = 1000
 #: What an entry consists of, in every version.
 _PARTS = ("prompt", "outputs", "status")
 _SILENT = "ComfyUI's history does not say how this prompt ended"
@@ -48,7 +50,8 @@ def ended_prompt(prompt_id: str, entry: object) -> EndedPrompt:
     reused_nodes, all_reused = reused(expected, cached)
     ending = _ending(entry, said, expected, all_reused)
     files = tuple(replace(f, reused=f.node_id in reused_nodes) for f in ending.files)
-    return EndedPrompt(prompt, replace(ending, files=files), reused_nodes)
+    kept = tuple(sorted(text(node, _MAX_NAME_CHARS) or "" for node in cached))[:MAX_NODES]
+    return EndedPrompt(prompt, replace(ending, files=files), reused_nodes, cached_nodes=kept)
 
 
 def reused(output_nodes: set[str], cached: set[str]) -> tuple[frozenset[str], bool]:

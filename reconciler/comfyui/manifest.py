@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, TypeVar
 
 from comfy_node.contract import KINDS, MANIFEST_FORMAT, tag_text
@@ -22,8 +23,9 @@ from reconciler.comfyui.fields import (
     text,
     whole,
 )
-from reconciler.comfyui.history import MAX_FRAMES, is_out_of_memory, listed_file, reused
+from reconciler.comfyui.history import MAX_FRAMES, MAX_NODES, is_out_of_memory, listed_file, reused
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
+from reconciler.comfyui.works import told_work
 from reconciler.core.evidence import Ending, EndKind, ListedFile, NodeRun, Source
 
 #: Nodes whose run is kept, the longest first.
@@ -85,7 +87,9 @@ def _manifest(told: dict[str, Any]) -> Manifest:
     if not isinstance(prompt_id, str) or not 0 < len(prompt_id) <= MAX_ID_CHARS:
         raise Misshapen("it names no prompt")
     expected = _ids(told, "output_nodes")
-    reused_nodes, all_reused = reused(expected, _ids(told, "cached_nodes"))
+    cached_nodes = _ids(told, "cached_nodes")
+    reused_nodes, all_reused = reused(expected, cached_nodes)
+    workflow, sizes = told_work(told)
     prompt = QueuedPrompt(
         prompt_id=prompt_id,
         number=0.0,
@@ -95,6 +99,8 @@ def _manifest(told: dict[str, Any]) -> Manifest:
         created_at=_optional(told, "created_at", _time),
         job_id_from=_optional(told, "job_id_from", lambda value: text(value, _MAX_NAME_CHARS)),
         first_prompt_id=_optional(told, "first_prompt_id", lambda v: text(v, MAX_ID_CHARS)),
+        workflow=workflow,
+        sizes=sizes,
     )
     files = _files(told, reused_nodes)
     return Manifest(
@@ -103,6 +109,8 @@ def _manifest(told: dict[str, Any]) -> Manifest:
             _ending(told, files or (), all_reused),
             reused_nodes,
             tuple(sorted(_ids(told, "followed_by")))[:MAX_FOLLOW_UPS],
+            ran=None if told.get("nodes") is None else _node_runs(told["nodes"]),
+            cached_nodes=tuple(sorted(cached_nodes))[:MAX_NODES],
         ),
         boot_id=_optional(told, "boot_id", lambda value: text(value, MAX_ID_CHARS)),
         lists_files=files is not None,
@@ -126,7 +134,7 @@ def _ending(told: dict[str, Any], files: tuple[ListedFile, ...], cached: bool) -
         started_at=_optional(told, "started_at", _time),
         ended_at=_optional(told, "ended_at", _time),
         expected_frames=_optional(told, "expected_frames", _frames),
-        node_runs=_node_runs(told.get("nodes")),
+        node_runs=_longest(_node_runs(told.get("nodes"))),
     )
 
 
@@ -154,8 +162,8 @@ def _file(item: object) -> ListedFile:
 
 
 def _node_runs(told: object) -> tuple[NodeRun, ...]:
-    """For a person to read, so what cannot be read is left out."""
-    runs = [
+    """To learn from, and for a person to read, so what cannot be read is left out."""
+    runs = (
         NodeRun(
             text(node_id, _MAX_NAME_CHARS) or "",
             text(mapping(run).get("type"), _MAX_NAME_CHARS) or "",
@@ -163,7 +171,11 @@ def _node_runs(told: object) -> tuple[NodeRun, ...]:
         )
         for node_id, run in mapping(told).items()
         if 0 <= (seconds := number(mapping(run).get("seconds")) or -1.0) < _LATEST_S
-    ]
+    )
+    return tuple(islice(runs, MAX_NODES))
+
+
+def _longest(runs: tuple[NodeRun, ...]) -> tuple[NodeRun, ...]:
     return tuple(sorted(runs, key=lambda run: -run.seconds)[:MAX_NODE_RUNS])
 
 
@@ -179,7 +191,16 @@ def with_manifest(ended: EndedPrompt, manifest: Manifest) -> EndedPrompt:
         expected_frames=told.expected_frames if frames is None else frames,
         node_runs=told.node_runs,
     )
-    return replace(ended, ending=ending, followed_by=manifest.ended.followed_by)
+    workflow = ended.prompt.workflow or manifest.ended.prompt.workflow
+    sizes = ended.prompt.sizes.or_else(manifest.ended.prompt.sizes)
+    return replace(
+        ended,
+        prompt=replace(ended.prompt, workflow=workflow, sizes=sizes),
+        ending=ending,
+        followed_by=manifest.ended.followed_by,
+        ran=manifest.ended.ran,
+        cached_nodes=manifest.ended.cached_nodes,
+    )
 
 
 def is_same_run(ended: EndedPrompt, manifest: Manifest) -> bool | None:

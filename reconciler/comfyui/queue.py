@@ -14,6 +14,7 @@ from sys import intern
 from comfy_node.contract import NOTE_FIRST_PROMPT_ID, NOTE_JOB_ID_FROM, NOTES, TAG_JOB_ID, tag_text
 from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, items, mapping, number, seconds, text
 from reconciler.comfyui.values import Look, QueuedPrompt
+from reconciler.comfyui.works import WORKS
 
 _MAX_WORD_CHARS = 200
 #: Nodes of a graph whose types are kept.
@@ -43,9 +44,11 @@ def queued_prompt(item: object, where: str, prompt_id: str | None = None) -> Que
         raise Misshapen(f"{where} carries no prompt id")
     extra = mapping(parts[3])
     notes = mapping(extra.get(NOTES))
+    rank = number(parts[0]) or 0.0
+    workflow, sizes = WORKS.of(known, rank, parts[2])
     return QueuedPrompt(
         prompt_id=known,
-        number=number(parts[0]) or 0.0,
+        number=rank,
         job_id=job_tag(extra),
         client_id=text(extra.get("client_id"), _MAX_WORD_CHARS),
         output_nodes=len(parts[4]) if isinstance(parts[4], list) else None,
@@ -54,6 +57,8 @@ def queued_prompt(item: object, where: str, prompt_id: str | None = None) -> Que
         job_id_from=text(notes.get(NOTE_JOB_ID_FROM), _MAX_WORD_CHARS),
         first_prompt_id=text(notes.get(NOTE_FIRST_PROMPT_ID), MAX_ID_CHARS),
         node_types=_node_types(parts[2]),
+        workflow=workflow,
+        sizes=sizes,
     )
 
 

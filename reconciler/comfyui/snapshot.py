@@ -13,6 +13,7 @@ from typing import Any
 from comfy_node.contract import KINDS, SNAPSHOT_FORMAT, tag_text
 from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, items, mapping, number, text, whole
 from reconciler.comfyui.values import EndedNote, Look, QueuedPrompt, RunningState
+from reconciler.comfyui.works import told_work
 from reconciler.core.evidence import EndKind
 
 _MAX_WORD_CHARS = 200
@@ -72,6 +73,7 @@ def _prompts(told: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def _queued(prompt: Mapping[str, Any]) -> QueuedPrompt:
+    workflow, sizes = told_work(prompt)
     return QueuedPrompt(
         prompt_id=_id(prompt),
         number=number(prompt.get("number")) or 0.0,
@@ -82,6 +84,8 @@ def _queued(prompt: Mapping[str, Any]) -> QueuedPrompt:
         created_at=number(prompt.get("created_at")),
         job_id_from=text(prompt.get("job_id_from"), _MAX_WORD_CHARS),
         first_prompt_id=text(prompt.get("first_prompt_id"), MAX_ID_CHARS),
+        workflow=workflow,
+        sizes=sizes,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.core.evidence import Ending, EndKind
+from reconciler.core.evidence import Ending, EndKind, NodeRun
+from reconciler.core.kinds import Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class QueuedPrompt:
     first_prompt_id: str | None = None
     #: `class_type` by node id; empty where the answer does not show the graph.
     node_types: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    #: The shape of its graph, and what is typed into it that makes it long work; None and empty
+    #: where neither the graph is shown nor the node pack tells.
+    workflow: str | None = field(default=None, compare=False)
+    sizes: Sizes = field(default=Sizes(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,10 @@ class EndedPrompt:
     reused_nodes: frozenset[str] = frozenset()
     #: Follow-ups that its nodes queued; only a manifest tells.
     followed_by: tuple[str, ...] = ()
+    #: All nodes that ran, in the order in which they ended; None where no manifest tells.
+    ran: tuple[NodeRun, ...] | None = None
+    #: All nodes that were answered from the cache.
+    cached_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ VideoHelperSuite's and all that are named as most are; a node that has another n
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from reconciler.core.evidence import Doing
 from reconciler.core.policy import RunStage
@@ -29,11 +30,17 @@ def stage_of(doing: Doing | None) -> RunStage | None:
     """
     if doing is None or not doing.node_type:
         return None
-    kind = doing.node_type
-    stage = next((stage for pattern, stage in PATTERNS if is_like(kind, pattern)), RunStage.RUNNING)
+    stage = stage_of_type(doing.node_type)
     if stage is RunStage.SAMPLING and not doing.value > 0:
         return RunStage.LOADING
     return stage
+
+
+@lru_cache(maxsize=2000)
+def stage_of_type(node_type: str) -> RunStage:
+    """What a node of this `class_type` is about."""
+    found = (stage for pattern, stage in PATTERNS if is_like(node_type, pattern))
+    return next(found, RunStage.RUNNING)
 
 
 def is_like(name: str | None, pattern: str) -> bool:

@@ -8,6 +8,8 @@ from reconciler.store.records import Event, JobRecord, RowChange, Write
 
 #: By how much the stored time to go may be off before it is stored anew.
 ETA_TOLERANCE = 0.05
+#: The same for the end of its range.
+ETA_HIGH_TOLERANCE = 0.15
 
 
 def write_of(record: JobRecord, decision: Decision, change: RowChange) -> Write | None:
@@ -33,6 +35,7 @@ def change_of(record: JobRecord, decision: Decision, progress: Progress) -> RowC
         queue_position=decision.position,
         progress=progress.percent,
         eta_s=progress.eta_s,
+        eta_high_s=progress.eta_high_s,
         rule=decision.rule,
         reason=decision.reason,
         output_path=decision.output_path,
@@ -51,24 +54,34 @@ def _touches_row(record: JobRecord, change: RowChange) -> bool:
 
 
 def _state_differs(record: JobRecord, change: RowChange) -> bool:
-    before_s, after_s = record.eta_s or 0.0, change.eta_s or 0.0
-    # It moves with every second; nobody needs minutes to be exact to the second.
-    eta_moved = abs(after_s - before_s) >= max(1.0, ETA_TOLERANCE * before_s)
-    return eta_moved or (
-        record.progress,
-        record.stage,
-        record.queue_position,
-        record.rule,
-        record.reason,
-        record.server,
-    ) != (
-        change.progress,
-        change.stage,
-        change.queue_position,
-        change.rule,
-        change.reason,
-        change.server,
+    eta_moved = _moved(record.eta_s, change.eta_s, ETA_TOLERANCE)
+    high_moved = _moved(record.eta_high_s, change.eta_high_s, ETA_HIGH_TOLERANCE)
+    return (
+        eta_moved
+        or high_moved
+        or (
+            record.progress,
+            record.stage,
+            record.queue_position,
+            record.rule,
+            record.reason,
+            record.server,
+        )
+        != (
+            change.progress,
+            change.stage,
+            change.queue_position,
+            change.rule,
+            change.reason,
+            change.server,
+        )
     )
+
+
+def _moved(stored_s: float | None, now_s: float | None, tolerance: float) -> bool:
+    """It moves with every second; nobody needs minutes to be exact to the second."""
+    before_s, after_s = stored_s or 0.0, now_s or 0.0
+    return abs(after_s - before_s) >= max(1.0, tolerance * before_s)
 
 
 def _event(record: JobRecord, decision: Decision, change: RowChange) -> Event | None:

@@ -21,6 +21,7 @@ from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.histories import Histories
+from reconciler.reconcile.learning import Learner
 from reconciler.reconcile.linker import Linker
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.looks import Looks
@@ -58,6 +59,7 @@ class Gatherer:
     #: What this agent's looks at its servers are worth to others.
     looks: Looks = field(default_factory=Looks)
     linker: Linker = field(init=False)
+    learner: Learner = field(init=False)
     #: Where each prompt was found last; what was never looked for is unknown.
     _places: dict[str, tuple[Place, int | None]] = field(default_factory=dict)
     #: Prompts about which history says nothing usable: told once.
@@ -76,6 +78,7 @@ class Gatherer:
 
     def __post_init__(self) -> None:
         self.linker = Linker(self.store, self.servers, self.manifests, self.troubles, self._ending)
+        self.learner = Learner(self.store.runs)
         self._histories = Histories(self._note_silence)
         self.manifests.strangers = self._lives_elsewhere
 
@@ -174,7 +177,8 @@ class Gatherer:
         for prompt in changed:
             self.files.note_listing(prompt)
         if changed:
-            self.store.jobs.save_prompts(changed)
+            self.store.jobs.save_prompts(changed, self.learner.noted())
+            self.learner.stored()
 
     def _prepare_histories(self, records: list[JobRecord]) -> None:
         """Many prompts that no queue shows are asked for together."""
@@ -375,6 +379,8 @@ class Gatherer:
         prompt.missing_looks, prompt.missing_since = 0, None
         self._note_ending_seen(prompt)
         self._places.pop(prompt.prompt_id, None)
+        heard = self.live.of(prompt.prompt_id)
+        self.learner.note(record, prompt, ended, heard, self.clock.now())
         self.live.forget(prompt.prompt_id)
         self.manifests.ended(prompt.prompt_id)
         self.linker.follow(record, server, ended)

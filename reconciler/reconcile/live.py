@@ -31,19 +31,25 @@ class Heard:
     node_type: str | None = None
     value: float = 0.0
     maximum: float = 0.0
+    #: When the current node began.
+    node_at: float = 0.0
+    #: Type and seconds of each node that was left, in that order.
+    ran: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @property
     def nodes_done(self) -> int:
         """How many nodes are done, the current one not counted."""
         return max(len(self.left), self.told_done)
 
-    def move_to(self, node_id: str | None, node_type: str | None = None) -> bool:
+    def move_to(self, node_id: str | None, node_type: str | None = None, at: float = 0.0) -> bool:
         """A node runs. False where that is old news: it has been left before."""
         if node_id is not None and node_id in self.left:
             return False
         if self.node_id != node_id:
             if self.node_id is not None:
                 self.left.add(self.node_id)
+                self.ran[self.node_id] = (self.node_type or "", max(at - self.node_at, 0.0))
+            self.node_at = at
             self.node_id, self.node_type, self.value, self.maximum = node_id, None, 0.0, 0.0
         self.node_type = node_type or self.node_type
         return True
@@ -73,8 +79,9 @@ class LiveSigns:
     ) -> None:
         """A node began; None: the prompt has no further node to run."""
         with self._lock:
-            heard = self._touch(prompt_id, self._monotonic())
-            if heard.move_to(node_id, node_type):
+            now = self._monotonic()
+            heard = self._touch(prompt_id, now)
+            if heard.move_to(node_id, node_type, now):
                 heard.told_done = max(heard.told_done, nodes_done or 0)
 
     def progress(
@@ -89,8 +96,9 @@ class LiveSigns:
     ) -> None:
         """A node told how far it is: `value` of `maximum` steps."""
         with self._lock:
-            heard = self._touch(prompt_id, self._monotonic())
-            if node_id is None or heard.move_to(node_id, node_type):
+            now = self._monotonic()
+            heard = self._touch(prompt_id, now)
+            if node_id is None or heard.move_to(node_id, node_type, now):
                 heard.step(value, maximum)
                 heard.told_done = max(heard.told_done, nodes_done or 0)
 
@@ -99,8 +107,10 @@ class LiveSigns:
         if state.sign_age_s is None:
             return
         with self._lock:
-            heard = self._touch(prompt_id, self._monotonic() - state.sign_age_s)
-            on = state.node_id is not None and heard.move_to(state.node_id, state.node_type)
+            sign_at = self._monotonic() - state.sign_age_s
+            heard = self._touch(prompt_id, sign_at)
+            node = state.node_id
+            on = node is not None and heard.move_to(node, state.node_type, sign_at)
             if on and state.value is not None and state.maximum is not None:
                 heard.step(state.value, state.maximum)
             heard.told_done = max(heard.told_done, state.nodes_done or 0)
@@ -114,7 +124,9 @@ class LiveSigns:
         """What was heard of a prompt, as a copy."""
         with self._lock:
             heard = self._prompts.get(prompt_id)
-            return None if heard is None else replace(heard, left=set(heard.left))
+            if heard is None:
+                return None
+            return replace(heard, left=set(heard.left), ran=dict(heard.ran))
 
     def growth_of(self, server: str) -> float | None:
         """When a file of this server grew last."""

@@ -106,17 +106,21 @@ class Reconciler:
         if leap_s := self.clock.set(self.store.jobs.now()):
             gatherer.note_leap(leap_s)
         gatherer.troubles.begin_pass()
-        asked = self.requests.take()
+        urgent = self.requests.take()
         search_history |= self.requests.searches
         records, news = self._read(late=search_history)
-        gatherer.look(list(gatherer.servers) if look_at is None or news or asked else look_at)
+        gatherer.look(list(gatherer.servers) if look_at is None or news or urgent else look_at)
         gatherer.link(records, search_history=search_history)
         if only is not None:
             records = [record for record in records if record.job.id == only]
         self._place(records)
         self.requests.carry_out(records)
         report = PassReport(oldest_open=_oldest_open(records))
-        estimator = Estimator(records, gatherer.servers, gatherer.live, self.clock, self.policy)
+        gatherer.learner.refresh(self.clock.now())
+        estimator = Estimator(
+            records, gatherer.servers, gatherer.live, self.clock, self.policy,
+            lessons=gatherer.learner.lessons,
+        )  # fmt: skip
         doubtful: list[JobRecord] = []
         for record in filter(gatherer.remit.judges, records):
             with gatherer.troubles.apart(record.job.id):
@@ -127,7 +131,7 @@ class Reconciler:
                     self._apply(record, decision, report, estimator)
         self._look_again(doubtful, report, estimator)
         self._write(report)
-        if asked:
+        if self.requests.job_ids:
             self.requests.answer(records, {c.job_id: c.after for c in report.changes})
         report.troubled = gatherer.troubles.jobs
         self._forget_all_but(records)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import accumulate
 
+from reconciler.comfyui.values import QueuedPrompt
 from reconciler.core.case import Decision, Stage
-from reconciler.core.estimate import Work, expected_s, left_s, percent, wait_s
+from reconciler.core.estimate import Work, expected_s, left, percent
 from reconciler.core.evidence import Place
 from reconciler.core.jobs import Job, Status
+from reconciler.core.lessons import Lessons
 from reconciler.core.policy import Policy
+from reconciler.core.spans import Span, total
 from reconciler.reconcile.clock import DatabaseClock
+from reconciler.reconcile.learning import kind_of
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.store.records import JobRecord, PromptRecord
@@ -18,10 +22,16 @@ from reconciler.store.records import JobRecord, PromptRecord
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Percent (100 only when completed) and seconds to go; None where nothing is known."""
+    """Percent (100 only when completed) and seconds to go, as median and as what nine of ten do not
+    exceed; None where nothing is known."""
 
     percent: int | None = None
     eta_s: float | None = None
+    eta_high_s: float | None = None
+
+
+#: Mean and variance of a sum of durations.
+Sum = tuple[float, float]
 
 
 class Estimator:
@@ -34,23 +44,24 @@ class Estimator:
         live: LiveSigns,
         clock: DatabaseClock,
         policy: Policy,
+        *,
+        lessons: Lessons,
     ) -> None:
         self._servers = servers
         self._live = live
         self._clock = clock
         self._policy = policy
+        self._lessons = lessons
         self._by_prompt = {p.prompt_id: (r, p) for r in records for p in r.prompts}
-        self._sums: dict[str, list[float]] = {}
-        self._running_left_s: dict[str, float] = {}
-        #: By what it depends on: of ten thousand jobs few are unlike.
-        self._expected: dict[tuple[str | None, int | None, str | None], float] = {}
+        self._sums: dict[str, list[Sum]] = {}
+        self._running_left: dict[str, Sum] = {}
+        #: By what they depend on: of ten thousand jobs few are unlike.
+        self._spans: dict[tuple[object, ...], Span] = {}
 
     def estimate(self, record: JobRecord, decision: Decision) -> Progress:
         """What row and state may say about progress under this decision."""
-        if decision.status is Status.COMPLETED:
-            return Progress(percent=100)
         if decision.status.is_final:
-            return Progress(percent=record.progress)
+            return Progress(100 if decision.status is Status.COMPLETED else record.progress)
         if decision.stage is Stage.VALIDATING:
             return Progress(percent=99)
         _, prompt = self._by_prompt.get(decision.prompt_id or "", (None, None))
@@ -58,68 +69,103 @@ class Estimator:
             return self._running(record, prompt)
         if decision.stage is Stage.PENDING and prompt is not None:
             is_blocked = decision.rule == "blocked"  # nobody knows when ComfyUI will be restarted
-            wait_s = self._wait_s(prompt) + self._expected_s(record.job, prompt.server)
-            return Progress(percent=0, eta_s=None if is_blocked else wait_s)
-        return Progress(percent=record.progress, eta_s=record.eta_s)
+            return _progress(0, None if is_blocked else self._pending(record, prompt))
+        return Progress(record.progress, record.eta_s, record.eta_high_s)
 
     def _running(self, record: JobRecord, prompt: PromptRecord) -> Progress:
-        heard, done = self._live.of(prompt.prompt_id), record.progress
-        if heard is not None:
-            server = self._servers.get(prompt.server or "")
-            found = server.find(prompt.prompt_id)[2] if server is not None else None
-            work = Work(
-                found.graph_nodes if found is not None else None,
-                heard.nodes_done,
-                heard.value,
-                heard.maximum,
-            )
-            done = percent(work, done or 0)
-        return Progress(done, self._left_s(record, prompt, done or 0))
+        found = self._found(prompt)
+        work = self._work(prompt, found)
+        nodes = self._lessons.nodes(kind_of(record, found, prompt.server))
+        done = record.progress if work is None else percent(work, record.progress or 0, nodes)
+        return _progress(done, self._left(record, prompt))
 
-    def _left_s(self, record: JobRecord, prompt: PromptRecord, done: int) -> float | None:
+    def _left(self, record: JobRecord, prompt: PromptRecord) -> Span | None:
         if prompt.running_since is None:
             return None
+        found = self._found(prompt)
+        nodes = self._lessons.nodes(kind_of(record, found, prompt.server))
+        work = self._work(prompt, found) or Work()
         elapsed_s = self._clock.now() - prompt.running_since
-        return left_s(done, elapsed_s, self._expected_s(record.job, prompt.server))
+        expected = self._expected(record, found, prompt.server)
+        return left(work, elapsed_s, expected, nodes)
 
-    def _wait_s(self, prompt: PromptRecord) -> float:
-        """Seconds until a waiting prompt starts: what runs, and all that stands before it."""
+    def _work(self, prompt: PromptRecord, found: QueuedPrompt | None) -> Work | None:
+        """What was heard of a running prompt; None where nothing was."""
+        heard = self._live.of(prompt.prompt_id)
+        if heard is None:
+            return None
+        return Work(
+            found.graph_nodes if found is not None else None,
+            heard.nodes_done,
+            heard.value,
+            heard.maximum,
+            heard.node_id,
+            max(self._clock.now() - self._clock.at(heard.node_at), 0.0),
+            {node: seconds for node, (_, seconds) in heard.ran.items()},
+        )
+
+    def _pending(self, record: JobRecord, prompt: PromptRecord) -> Span:
+        """Until a waiting prompt ends: what runs, all that stands before it, and itself."""
+        place, position, found = None, None, None
         server = self._servers.get(prompt.server or "")
-        if server is None:
-            return 0.0
-        if server.name not in self._running_left_s:
-            self._running_left_s[server.name] = self._left_of_running_s(server)
-        place, position, _ = server.find(prompt.prompt_id)
-        ahead_s = self._ahead_s(server, position or 1) if place is Place.PENDING else 0.0
-        return wait_s([ahead_s], self._running_left_s[server.name])
+        wait = (0.0, 0.0)
+        if server is not None:
+            place, position, found = server.find(prompt.prompt_id)
+            if server.name not in self._running_left:
+                self._running_left[server.name] = self._left_of_running(server)
+            wait = self._running_left[server.name]
+            if place is Place.PENDING:
+                wait = _plus(wait, self._ahead(server, position or 1))
+        return total(*_plus(wait, _sum(self._expected(record, found, prompt.server))))
 
-    def _left_of_running_s(self, server: WatchedServer) -> float:
+    def _left_of_running(self, server: WatchedServer) -> Sum:
+        """Of what runs: the longest, where several do."""
         running = [self._by_prompt.get(queued.prompt_id) for queued in server.queue.running]
-        left = [
-            self._left_s(record, prompt, record.progress or 0)
-            for record, prompt in filter(None, running)
-        ]
-        return max(filter(None, left), default=0.0)
+        spans = [self._left(record, prompt) for record, prompt in filter(None, running)]
+        longest = max(filter(None, spans), key=lambda span: span.p50_s, default=None)
+        return (0.0, 0.0) if longest is None else _sum(longest)
 
-    def _ahead_s(self, server: WatchedServer, position: int) -> float:
-        """Seconds that all before this position take. Summed up once: long queues are asked for
-        each of their prompts."""
+    def _ahead(self, server: WatchedServer, position: int) -> Sum:
+        """What all before this position take. Summed up once: long queues are asked for each of
+        their prompts."""
         sums = self._sums.get(server.name)
         if sums is None:
-            pending = server.queue.pending
-            expected = (self._expected_of(queued.prompt_id, server.name) for queued in pending)
-            sums = self._sums[server.name] = list(accumulate(expected, initial=0.0))
+            spans = (self._expected_of(queued, server.name) for queued in server.queue.pending)
+            sums = list(accumulate(map(_sum, spans), _plus, initial=(0.0, 0.0)))
+            self._sums[server.name] = sums
         return sums[min(position, len(sums)) - 1]  # a second look may have found more
 
-    def _expected_of(self, prompt_id: str, server: str) -> float:
-        record, _ = self._by_prompt.get(prompt_id, (None, None))
-        return self._expected_s(record.job if record is not None else _STRANGER, server)
+    def _expected_of(self, queued: QueuedPrompt, server: str) -> Span:
+        record, _ = self._by_prompt.get(queued.prompt_id, (None, None))
+        return self._expected(record, queued, server)
 
-    def _expected_s(self, job: Job, server: str | None) -> float:
-        key = (job.job_type, job.frames, server)
-        if key not in self._expected:
-            self._expected[key] = expected_s(job, self._policy.stall, server)
-        return self._expected[key]
+    def _expected(
+        self, record: JobRecord | None, found: QueuedPrompt | None, server: str | None
+    ) -> Span:
+        job = _STRANGER if record is None else record.job
+        shown = None if found is None else (found.workflow, found.sizes)
+        size = None if record is None else (record.expects.width, record.expects.height)
+        key = (job.job_type, job.frames, size, shown, server)
+        if key not in self._spans:
+            budget_s = expected_s(job, self._policy.stall, server)
+            self._spans[key] = self._lessons.expected(kind_of(record, found, server), budget_s)
+        return self._spans[key]
+
+    def _found(self, prompt: PromptRecord) -> QueuedPrompt | None:
+        server = self._servers.get(prompt.server or "")
+        return None if server is None else server.find(prompt.prompt_id)[2]
+
+
+def _progress(percent: int | None, span: Span | None) -> Progress:
+    return Progress(percent) if span is None else Progress(percent, span.p50_s, span.p90_s)
+
+
+def _sum(span: Span) -> Sum:
+    return span.mean_s, span.variance
+
+
+def _plus(one: Sum, other: Sum) -> Sum:
+    return one[0] + other[0], one[1] + other[1]
 
 
 #: A prompt of nobody's that we know: it takes as long as a job whose frames are unknown.

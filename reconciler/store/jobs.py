@@ -25,6 +25,7 @@ from reconciler.store.records import (
     ending_to_json,
 )
 from reconciler.store.rows import prompt_of, story_event_of
+from reconciler.store.runs import RunRecord, save_runs
 from reconciler.store.table import JobsTable
 from reconciler.store.table_rows import TableRows
 from reconciler.store.table_writes import TableWrites
@@ -197,12 +198,13 @@ class JobStore:
             values = {"all_prompt_ids": [prompt.prompt_id], "prompt_ids": [], "paths": []}
             cursor.execute(query("forget_listings"), values)
 
-    def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:
-        """Stores the clocks and endings of prompts."""
+    def save_prompts(self, prompts: Iterable[PromptRecord], runs: Sequence[RunRecord] = ()) -> None:
+        """Stores the clocks and endings of prompts, and the runs that ended."""
         values = [_saved(prompt) for prompt in prompts]
         with self._own.writing() as cursor:
             ids = [value["prompt_id"] for value in values]
             cursor.execute(query("save_prompts"), {"prompts": Json(values), "prompt_ids": ids})
+            save_runs(cursor, runs)
 
     def write_many(self, writes: Sequence[Write]) -> Written:
         """Writes decisions: of each job its row, our state and an event together, or nothing.

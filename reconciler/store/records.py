@@ -56,6 +56,7 @@ class JobRecord:
     queue_position: int | None = None
     progress: int | None = None
     eta_s: float | None = None
+    eta_high_s: float | None = None
     rule: str | None = None
     reason: str | None = None
     overwritten: int = 0
@@ -148,6 +149,8 @@ class RowChange:
     output_path: str | None
     #: What a person should know of a job that is completed all the same.
     warning: str | None = None
+    #: What nine of ten do not exceed; `eta_s` is the median.
+    eta_high_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ def job_of(row: Mapping[str, Any], default_frames: int | None = None) -> JobReco
         queue_position=row["queue_position"],
         progress=row["progress"],
         eta_s=row["eta_s"],
+        eta_high_s=row["eta_high_s"],
         rule=row["rule"],
         reason=row["reason"],
         overwritten=row["overwritten"] or 0,

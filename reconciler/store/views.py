@@ -52,6 +52,8 @@ class JobView:
     server: str | None
     queue_position: int | None
     eta_s: float | None
+    #: What nine of ten do not exceed; `eta_s` is the median.
+    eta_high_s: float | None
     rule: str | None
     #: Why it is as it is, in one sentence.
     reason: str | None

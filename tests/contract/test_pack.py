@@ -114,6 +114,8 @@ def test_pending_prompts_in_the_order_in_which_they_will_run(pack_server: Server
         "output_nodes",
         "graph_nodes",
         "created_at",
+        "workflow",
+        "sizes",
     }, "what is not known is left out"
 
 

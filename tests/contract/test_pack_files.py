@@ -18,6 +18,7 @@ from comfy_node.contract import (
     PREFIX_NODE,
     TAG_NODE,
 )
+from comfy_node.shapes import workflow_shape, workflow_sizes
 from tests.contract.media import container_tags
 from tests.contract.packed import (
     listed_files,
@@ -75,6 +76,8 @@ def test_the_manifest_of_a_success(pack_server: Server) -> None:
         "cached_nodes": [],
         "output_nodes": ["2"],
         "graph_nodes": 2,
+        "workflow": workflow_shape(images_graph("")),
+        "sizes": workflow_sizes(images_graph("")),
         "expected_frames": None,
     }
     paths = listed_files(pack_server, entry)

@@ -47,7 +47,7 @@ class MemoryJobs:
         self.record.prompts += [replace(link.prompt) for link in links]
         return {link.prompt.prompt_id: link.prompt for link in links}
 
-    def save_prompts(self, prompts: Iterable[PromptRecord]) -> None:
+    def save_prompts(self, prompts: Iterable[PromptRecord], runs: Sequence[Any] = ()) -> None:
         changed = {prompt.prompt_id: replace(prompt) for prompt in prompts}
         self.record.prompts = [changed.get(p.prompt_id, p) for p in self.record.prompts]
 
@@ -100,6 +100,16 @@ class NoOutputs:
         return []
 
 
+class NoRuns:
+    """`RunStore` where nothing was learned."""
+
+    def newest(self) -> list[Any]:
+        return []
+
+    def noted_since(self, instant: float) -> list[Any]:
+        return []
+
+
 class MemoryStore:
     """`Store` of one job."""
 
@@ -107,3 +117,4 @@ class MemoryStore:
         self.jobs = MemoryJobs(now, prompt_id, **job)
         self.servers = MemoryServers()
         self.outputs = NoOutputs()
+        self.runs = NoRuns()

@@ -95,7 +95,8 @@ def test_time_to_go_is_stored_anew_only_where_it_is_far_off(bench: Bench) -> Non
     bench.sql(let_pass, 200)
     bench.run_pass()
     first, later = before[1]["eta_s"], bench.sql(written)[1]["eta_s"]
-    assert later == pytest.approx(first - 205.0, abs=10.0)
+    # Less, and not by all that has passed: what has outlasted half of its like takes longer.
+    assert first - 210.0 < later < first - 30.0
 
 
 def test_storage_is_asked_once_a_look_for_prompts_that_wait(

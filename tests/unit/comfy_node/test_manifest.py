@@ -101,6 +101,7 @@ def test_every_key_of_the_contract_is_there_and_the_reader_takes_it(
             *("format", "pack", "boot_id", "prompt_id", "job_id", "job_id_from"),
             *("first_prompt_id", "kind", "created_at", "started_at", "ended_at", "error"),
             *("outputs", "nodes", "cached_nodes", "output_nodes", "graph_nodes"),
+            *("workflow", "sizes"),
             *("expected_frames", "followed_by"),
         }
         assert (told["output_nodes"], told["graph_nodes"]) == (["2"], 2)

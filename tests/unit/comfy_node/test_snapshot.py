@@ -11,6 +11,7 @@ import pytest
 
 from comfy_node.contract import MAX_ENDED, PACK_VERSION
 from comfy_node.pack import Pack
+from comfy_node.shapes import workflow_shape
 from comfy_node.snapshot import Unsure, take
 from reconciler.comfyui.snapshot import Snapshot, snapshot_of
 
@@ -46,6 +47,7 @@ def test_running_pending_and_ended_are_told(server: FakePromptServer, pack: Pack
         "client_id": "lab",
         "output_nodes": 1,
         "graph_nodes": 2,
+        "workflow": workflow_shape(server.prompt_queue.queue[0][2]),
     }
     (running,) = told["running"]
     assert (running["prompt_id"], running["node_type"]) == ("front", "KSampler")

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.estimate import Work, expected_s, left_s, percent, wait_s
+from reconciler.core.estimate import Work, expected_s, left, percent
+from reconciler.core.evidence import NodeRun
+from reconciler.core.kinds import Kind, Run
+from reconciler.core.lessons import Lessons
 from reconciler.core.policy import StallPolicy
+from reconciler.core.spans import Span
 from tests.unit.core.builders import job
 from tests.unit.core.strategies import examples
 
@@ -21,7 +25,28 @@ works = st.builds(
     value=numbers,
     maximum=st.none() | numbers,
 )
-seconds = st.floats(-1e9, 1e9)
+names = st.sampled_from(["1", "2", "3", "x"])
+any_works = st.builds(
+    Work,
+    nodes_total=st.none() | st.integers(-5, 10**6),
+    nodes_done=st.integers(-5, 10**6),
+    value=numbers,
+    maximum=st.none() | numbers,
+    node_id=st.none() | names,
+    node_s=st.floats(),
+    ended=st.dictionaries(names, st.floats()),
+)
+node_runs = st.tuples(names, st.floats(0, 1e10))
+spans = st.builds(Span.of, st.floats(), st.floats())
+
+
+def lessons_of(ran, times=5):
+    """What so many runs teach, each of which took so long for each node."""
+    lessons, kind = Lessons(), Kind("w", None, "gpu")
+    nodes = tuple(NodeRun(node_id, "Any", seconds) for node_id, seconds in ran)
+    run = Run(kind, max(sum(node.seconds for node in nodes), 1.0), 0.0, nodes)
+    lessons.add([run] * times)
+    return lessons.nodes(kind)
 
 
 @pytest.mark.parametrize(
@@ -82,45 +107,79 @@ def test_expected_is_a_third_of_the_budget():
     assert expected_s(job(frames=None), policy) == 130
 
 
-def test_the_prior_alone_speaks_below_five_percent():
-    assert left_s(4, elapsed_s=30, prior_s=100) == 70
+def test_without_a_word_of_its_progress_the_expected_duration_speaks():
+    said = left(Work(), 30.0, Span.of(100.0, 0.1))
+    assert said.p50_s == pytest.approx(70.0, rel=0.02)
+    assert said.p90_s > said.p50_s
 
 
-def test_a_prior_that_is_used_up_says_nothing():
-    assert left_s(4, elapsed_s=100, prior_s=100) is None
-    assert left_s(0, elapsed_s=500, prior_s=100) is None
+def test_what_outlasts_its_like_goes_on_for_a_while():
+    expected = Span.of(100.0, 0.3)
+    said = [left(Work(), elapsed_s, expected).p50_s for elapsed_s in (0.0, 50.0, 100.0, 300.0)]
+    assert said[0] == 100.0
+    assert said[0] > said[1] > said[2] > 0
+    assert said[3] > 1.0, "nobody knows when, and not at once"
 
 
-def test_the_measurement_alone_speaks_from_fifty_percent():
-    assert left_s(50, elapsed_s=300, prior_s=1) == 300
-    assert left_s(75, elapsed_s=300, prior_s=10**6) == 100
+def test_the_further_a_run_is_the_more_its_own_progress_says():
+    expected = Span.of(1000.0, 0.9)  # the budget's word
+    early, late = left(Work(10, 1), 30.0, expected), left(Work(10, 9), 270.0, expected)
+    assert early.p50_s > 270.0 * 1.2
+    assert 30.0 < late.p50_s < 50.0
+    assert late.p90_s - late.p50_s < early.p90_s - early.p50_s
 
 
-def test_in_between_the_two_are_mixed():
-    measured, prior = 100 * 72.5 / 27.5, 200
-    assert left_s(27, elapsed_s=100, prior_s=300) == pytest.approx((measured + prior) / 2, rel=0.02)
+def test_nodes_weigh_what_they_took_before():
+    nodes = lessons_of([("load", 10.0), ("sample", 80.0), ("save", 10.0)])
+    assert percent(Work(100, 1, node_id="sample", ended={"load": 10.0}), 0, nodes) == 10
+    half = Work(100, 1, 10, 20, node_id="sample", node_s=40.0, ended={"load": 10.0})
+    assert percent(half, 0, nodes) == 50
+    assert left(half, 50.0, Span.of(100.0, 0.3), nodes).p50_s == pytest.approx(50.0, rel=0.05)
 
 
-def test_at_five_percent_the_measurement_has_no_weight_yet():
-    assert left_s(5, elapsed_s=30, prior_s=100) == 70
+def test_cached_nodes_weigh_nothing():
+    nodes = lessons_of([("load", 100.0), ("sample", 80.0), ("save", 20.0)])
+    half = Work(3, 1, 10, 20, node_id="sample", node_s=40.0)
+    assert percent(half, 0, nodes) == 40
+    assert left(half, 40.0, Span.of(200.0, 0.3), nodes).p50_s == pytest.approx(60.0, rel=0.05)
 
 
-@examples(50)
-@given(st.integers(0, 99), seconds, seconds)
-def test_time_left_is_never_negative(progress, elapsed_s, prior_s):
-    left = left_s(progress, elapsed_s, prior_s)
-    assert left is None or (left >= 0 and math.isfinite(left))
+def test_a_run_at_half_the_pace_is_expected_to_go_on_so():
+    nodes = lessons_of([("a", 50.0), ("b", 40.0), ("c", 10.0)])
+    slow = Work(3, 2, node_id="c", ended={"a": 100.0, "b": 80.0})
+    said = left(slow, 180.0, Span.of(100.0, 0.3), nodes).p50_s
+    assert 14.0 < said < 20.0
 
 
-@examples(50)
-@given(st.integers(5, 99), st.floats(1, 1e5))
-def test_a_job_that_runs_as_expected_is_estimated_right(progress, prior_s):
-    elapsed_s = prior_s * progress / 100
-    assert left_s(progress, elapsed_s, prior_s) == pytest.approx(prior_s - elapsed_s)
+def test_a_node_of_unknown_steps_counts_by_its_time_and_never_as_done():
+    nodes = lessons_of([("a", 50.0), ("b", 50.0)])
+    shown = [percent(Work(2, 0, node_id="a", node_s=s), 0, nodes) for s in (0, 10, 25, 50, 500)]
+    assert shown == sorted(shown)
+    assert shown[0] == 0
+    assert shown[-1] == 45
 
 
-def test_wait_is_the_sum_of_what_stands_before():
-    assert wait_s([]) == 0
-    assert wait_s([60, 600], running_left_s=30) == 690
-    assert wait_s([60], running_left_s=None) == 60
-    assert wait_s([-5, 60], running_left_s=-1) == 60
+def test_what_was_heard_of_another_graph_is_no_progress_of_this():
+    nodes = lessons_of([("a", 50.0), ("b", 50.0)])
+    strange = Work(4, 1, node_id="x", ended={"y": 3.0})
+    assert percent(strange, 0, nodes) == 25
+    assert left(strange, 10.0, Span.of(100.0, 0.2), nodes).p50_s > 20.0
+
+
+@examples(100)
+@given(st.lists(any_works, max_size=8), st.lists(node_runs, max_size=6))
+def test_with_any_lessons_progress_never_goes_back_and_never_says_100(reports, ran):
+    nodes = lessons_of(ran) if ran else None
+    shown = 0
+    for work in reports:
+        following = percent(work, shown, nodes)
+        assert shown <= following <= 99
+        shown = following
+
+
+@examples(200)
+@given(any_works, numbers, spans, st.lists(node_runs, max_size=6))
+def test_time_left_is_a_number_whatever_was_heard(work, elapsed_s, expected, ran):
+    said = left(work, float(elapsed_s), expected, lessons_of(ran) if ran else None)
+    assert 0 < said.p50_s <= said.p90_s
+    assert math.isfinite(said.p90_s)

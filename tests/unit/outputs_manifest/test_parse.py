@@ -12,6 +12,7 @@ from reconciler.comfyui.fields import Misshapen
 from reconciler.comfyui.manifest import Manifest, is_same_run, parse_manifest, with_manifest
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
 from reconciler.core.evidence import Ending, EndKind, ListedFile, NodeRun, Source
+from reconciler.core.kinds import Sizes
 from tests.unit.outputs_manifest.told import FILE, FULL, PROMPT, told, told_file
 
 
@@ -49,10 +50,14 @@ def test_all_that_it_says() -> None:
                 expected_frames=72,
                 node_runs=(NodeRun("3", "KSampler", 50.25), NodeRun("9", "Save", 2.0)),
             ),
+            ran=(NodeRun("3", "KSampler", 50.25), NodeRun("9", "Save", 2.0)),
+            cached_nodes=("4",),
         ),
         boot_id="b1",
     )
     assert manifest.began_at == 1000.5
+    assert manifest.ended.prompt.workflow == "0123456789abcdef"
+    assert manifest.ended.prompt.sizes == Sizes(72, 512, 768, 20)
 
 
 def test_what_is_not_known_is_null() -> None:

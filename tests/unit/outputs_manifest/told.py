@@ -34,6 +34,8 @@ FULL: dict[str, Any] = {
     "cached_nodes": ["4"],
     "output_nodes": ["9", "12"],
     "graph_nodes": 5,
+    "workflow": "0123456789abcdef",
+    "sizes": {"width": 512, "height": 768, "frames": 72, "steps": 20},
     "expected_frames": 72,
 }
 
