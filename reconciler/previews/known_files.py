@@ -12,25 +12,10 @@ from typing import BinaryIO
 from reconciler.errors import OutputError
 from reconciler.outputs.beneath import NotThere, open_beneath
 from reconciler.outputs.storage import PATIENCE_S, Storage
+from reconciler.previews.refusals import Elsewhere, Gone, Replaced, StorageAway
 from reconciler.settings import Settings
 from reconciler.settings.places import copies_dir
 from reconciler.store.output_ids import KnownOutput
-
-
-class Gone(OutputError):
-    """It was deleted or moved."""
-
-
-class Replaced(OutputError):
-    """Another file has its name now, or it was written to."""
-
-
-class Elsewhere(OutputError):
-    """It lies where this process cannot see it."""
-
-
-class StorageAway(OutputError):
-    """Whether it is there cannot be said now."""
 
 
 @dataclass
@@ -79,22 +64,22 @@ class KnownFiles:
         if door.storage.hangs or not door.lock.acquire(timeout=PATIENCE_S):
             raise StorageAway("the storage of the output directory does not answer")
         try:
-            found = door.storage.ask(lambda: _opened(door.root, path))
+            file, refusal = door.storage.ask(lambda: _opened(door.root, path))
         except OutputError as error:
             raise StorageAway(str(error)) from error
         finally:
             door.lock.release()
-        if isinstance(found, OutputError):
-            raise found
-        return found
+        if file is None:
+            raise refusal or StorageAway("the storage of the output directory said nothing")
+        return file
 
 
-def _opened(root: Path, path: Path) -> BinaryIO | OutputError:
+def _opened(root: Path, path: Path) -> tuple[BinaryIO | None, OutputError | None]:
     """As `open_beneath`, with its refusal returned: what is raised is the storage's."""
     try:
-        return open_beneath(root, path)
+        return open_beneath(root, path), None
     except OutputError as error:
-        return error
+        return None, error
 
 
 def _elsewhere(output: KnownOutput) -> str:

@@ -70,6 +70,13 @@ class OutputFinder:
             cursor.execute(query("shown_outputs_of_job"), {"job_id": clean_text(job_id, 200)})
             return [_known(row) for row in cursor.fetchall()]
 
+    def listed_by(self, job_id: str) -> list[KnownOutput]:
+        """The files that the endings of a job's prompts list: an earlier job's, where it was
+        answered from the cache."""
+        with self._connection.transaction() as cursor:
+            cursor.execute(query("shown_outputs_listed"), {"job_id": clean_text(job_id, 200)})
+            return [_known(row) for row in cursor.fetchall()]
+
     def thumbnail(self, wanted: str) -> bytes | None:
         """The JPEG of its first picture; None where none is kept."""
         if not _ID.fullmatch(wanted):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from reconciler import __version__
-from reconciler.web.api import health, requests, stream
+from reconciler.web.api import files, health, previews, requests, stream
 from reconciler.web.context import WebContext
 from reconciler.web.pages.routes import include_pages
 from reconciler.web.problems import handle_problems
@@ -24,5 +24,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(health.router)
     app.include_router(requests.router)
     app.include_router(stream.router)
+    app.include_router(previews.router)
+    app.include_router(files.router)
     include_pages(app)
     return app

@@ -10,8 +10,11 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from reconciler.previews.pictures import Pictures
+from reconciler.previews.sampling import Sampling
 from reconciler.settings import Settings
 from reconciler.web.database import Stores
+from reconciler.web.file_answer import FileRoom
 from reconciler.web.live import Live
 from reconciler.web.standing import Standing
 
@@ -28,6 +31,21 @@ class WebContext:
     idle_s: Callable[[], float | None] = lambda: None
     #: How many rows have which status: `store.stats.by_status`, which reads the whole table.
     counted: Standing[Mapping[str, int]] = field(default_factory=Standing)
+
+    #: Whether a verdict waits for an inspection of this process: no preview is made before it.
+    verdict_waits: Callable[[], bool] = lambda: False
+    #: What samplers show while jobs run; None where this process watches no server.
+    sampling: Sampling | None = None
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """Those of output files, made when they are asked for."""
+        return Pictures(self.settings, stands_back=self.verdict_waits)
+
+    @cached_property
+    def file_room(self) -> FileRoom:
+        """How many files are sent at once."""
+        return FileRoom()
 
     @cached_property
     def live(self) -> Live:
