@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from reconciler.cli.stopping import StopSignals
     from reconciler.settings import Settings
 
-#: Importing all of it may take so long on a machine that is busy, in seconds.
-PATIENCE_S = 120.0
+#: How often is looked whether it serves yet, in seconds.
+PAUSE_S = 0.2
 
 
 def web(
@@ -49,12 +49,15 @@ def _serve(settings: Settings, signals: StopSignals) -> None:
     import threading
     from contextlib import closing
 
+    from reconciler.errors import DatabaseError
     from reconciler.web.server import WebServer
 
     stopped = threading.Event()
     with closing(WebServer(settings)) as server:
         signals.then(stopped.set, server.stop)
         server.start()
-        if not server.wait(PATIENCE_S) and server.failure is not None:
-            raise server.failure
+        while not server.wait(PAUSE_S) and not stopped.is_set():
+            if server.failure is not None and not isinstance(server.failure, DatabaseError):
+                raise server.failure
+            stopped.wait(PAUSE_S)
         stopped.wait()

@@ -8,6 +8,8 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+from reconciler.errors import SettingsError
+
 #: So many ports are tried, the first included.
 PORTS = 100
 #: Who connected and is gone without a word is found out within about this time, in seconds.
@@ -31,18 +33,18 @@ class Listening(socket.socket):
 
 
 def listen(host: str, port: int) -> Listening:
-    """A socket bound to `host` and `port`, or to the next port that is free. Raises OSError."""
-    family, _, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    last = port if port == 0 else min(port + PORTS - 1, 65_535)
-    while True:
-        try:
-            return _bound(family, (address[0], port, *address[2:]))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or port >= last:
-                raise
-            port += 1
+    """A socket bound to `host` and `port`, or to the next port that is free.
+
+    Raises SettingsError where that cannot be.
+    """
+    try:
+        return _listen(host, port)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}. What to do: name an"
+            " address of this machine in web.host, and in web.port one that is free and needs no"
+            " special rights (from 1024 on)"
+        ) from error
 
 
 def url_of(listening: socket.socket) -> str:
@@ -67,3 +69,17 @@ def _bound(family: int, address: Any) -> Listening:
         listening.close()
         raise
     return listening
+
+
+def _listen(host: str, port: int) -> Listening:
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    last = port if port == 0 else min(port + PORTS - 1, 65_535)
+    while True:
+        try:
+            return _bound(family, (address[0], port, *address[2:]))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port >= last:
+                raise
+            port += 1

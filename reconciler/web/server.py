@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+    from reconciler.previews.sampling import Sampling
+
 log = structlog.get_logger(__name__)
 
 #: A stop takes no longer, in seconds.
 STOP_S = 3.0
 #: Before what failed is tried again: first and longest wait, in seconds.
-RETRY_S = (1.0, 60.0)
+RETRY_S = (1.0, 30.0)
 
 
 class WebServer:
@@ -39,18 +41,23 @@ class WebServer:
         *,
         in_service: bool = False,
         idle_s: Callable[[], float | None] = lambda: None,
+        verdict_waits: Callable[[], bool] = lambda: False,
+        sampling: Sampling | None = None,
     ) -> None:
         """`idle_s` tells for how long the passes of this process have given no sign of life; None
-        where there are none."""
+        where there are none. `verdict_waits` and `sampling` are for previews (see `WebContext`)."""
         self._settings = settings
         self._in_service = in_service
         self._idle_s = idle_s
+        self._verdict_waits = verdict_waits
+        self._sampling = sampling
         self._stopping = threading.Event()
         self._server: uvicorn.Server | None = None
         self._lock = threading.Lock()
         self._changed = threading.Condition()
         self._url: str | None = None
         self._failure: BaseException | None = None
+        self._wait_s = RETRY_S[0]
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     @property
@@ -87,14 +94,13 @@ class WebServer:
             self._thread.join(STOP_S)
 
     def _run(self) -> None:
-        wait_s = RETRY_S[0]
         while not self._stopping.is_set():
             try:
                 self._serve()
             except BaseException as error:  # also what a library takes for a reason to exit
                 self._note_failure(error)
-                self._stopping.wait(wait_s)
-                wait_s = min(wait_s * 2, RETRY_S[1])
+                self._stopping.wait(self._wait_s)
+                self._wait_s = min(self._wait_s * 2, RETRY_S[1])
 
     def _serve(self) -> None:
         """Serves until told to stop."""
@@ -103,11 +109,20 @@ class WebServer:
         from reconciler.web.context import WebContext
         from reconciler.web.database import Stores
         from reconciler.web.protocol import server_of
+        from reconciler.web.security.tokens import require_token
 
         web = self._settings.web
         stores = Stores(lambda: open_existing(self._settings))
-        context = WebContext(self._settings, stores, self._in_service, self._idle_s)
+        context = WebContext(
+            self._settings,
+            stores,
+            self._in_service,
+            self._idle_s,
+            verdict_waits=self._verdict_waits,
+            sampling=self._sampling,
+        )
         try:
+            require_token(web, stores)
             server = server_of(create_app(context))
             with listen(web.host, web.port) as listening:
                 with self._lock:
@@ -118,6 +133,7 @@ class WebServer:
         finally:
             self._url = None
             context.live.feed.close()
+            context.pictures.close()
             stores.close()
         if not self._stopping.is_set():
             raise RuntimeError("the server ended by itself")
@@ -128,13 +144,14 @@ class WebServer:
         if wanted not in (0, port):
             log.warning("port taken: the next free one is used", wanted=wanted, port=port)
         log.info("web interface", url=url)
+        self._wait_s = RETRY_S[0]
         self._note(url, None)
 
     def _note_failure(self, error: BaseException) -> None:
         if repr(error) != repr(self._failure):  # once
-            is_expected = isinstance(error, ReconcilerError | OSError)
+            is_expected = isinstance(error, ReconcilerError)
             log.error(
-                "no web interface; trying again, and everything else goes on",
+                "no web interface; trying again, while everything else goes on",
                 error=str(error) or repr(error),
                 exc_info=None if is_expected else error,
             )
