@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import log
 
-from reconciler.core.evidence import NodeRun
+from reconciler.core.evidence import EndKind, NodeRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +63,27 @@ class Run:
     ended_at: float
     #: The nodes that ran, in the order in which they ended; empty where nobody told.
     nodes: tuple[NodeRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRun:
+    """The run of a job's prompt, however it ended. Durations are by ComfyUI's clock."""
+
+    prompt_id: str
+    job_id: str
+    attempt: int
+    kind: EndKind
+    run: Run
+    #: Seconds in the queue; None where nobody told when it was submitted.
+    waited_s: float | None = None
+    #: Node ids that were answered from the cache.
+    cached: tuple[str, ...] = ()
+    #: Who told of the nodes: "manifest", "heard", or None for nobody.
+    nodes_by: str | None = None
+    #: All of it was answered from the cache.
+    reused: bool = False
+
+    @property
+    def teaches(self) -> bool:
+        """True where it says how long such a run takes."""
+        return self.kind is EndKind.SUCCESS and not self.reused and self.run.ran_s > 0

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
 from reconciler.core.evidence import Ending, EndKind, NodeRun
-from reconciler.core.kinds import Kind, Run, Sizes
+from reconciler.core.kinds import Kind, PromptRun, Run, Sizes
 from reconciler.core.lessons import Lessons
 from reconciler.reconcile.live import Heard
 from reconciler.store.records import JobRecord, PromptRecord
-from reconciler.store.runs import RunRecord, RunStore
+from reconciler.store.runs import RunStore
 from reconciler.store.states import job_type_of
 
 #: Seconds between two looks at what other agents noted.
@@ -31,7 +31,7 @@ class Learner:
 
     store: RunStore
     lessons: Lessons = field(default_factory=Lessons)
-    _noted: dict[str, RunRecord] = field(default_factory=dict)
+    _noted: dict[str, PromptRun] = field(default_factory=dict)
     _learned: OrderedDict[str, None] = field(default_factory=OrderedDict)
     #: Up to when the stored runs were read, and when that was, by the database's clock.
     _read_to: float | None = None
@@ -50,7 +50,7 @@ class Learner:
         if found is not None:
             self._noted[prompt.prompt_id] = found
 
-    def noted(self) -> list[RunRecord]:
+    def noted(self) -> list[PromptRun]:
         """What was noted and is not stored yet."""
         return list(self._noted.values())
 
@@ -70,7 +70,7 @@ class Learner:
             return
         self._read_to = self._read_at = now
 
-    def _learn(self, records: list[RunRecord]) -> None:
+    def _learn(self, records: list[PromptRun]) -> None:
         new = [r for r in records if r.teaches and r.prompt_id not in self._learned]
         self.lessons.add(record.run for record in new)
         self._learned.update((record.prompt_id, None) for record in new)
@@ -104,7 +104,7 @@ def _record(
     ended: EndedPrompt,
     heard: Heard | None,
     now: float,
-) -> RunRecord | None:
+) -> PromptRun | None:
     """None where it did not run, or nobody knows for how long."""
     ending = ended.ending
     ran_s = _ran_s(ending, prompt, now)
@@ -114,7 +114,7 @@ def _record(
     ended_at = now if ending.ended_at is None else min(ending.ended_at, now)
     created_at = ended.prompt.created_at
     waited = None not in (created_at, ending.started_at)
-    return RunRecord(
+    return PromptRun(
         prompt.prompt_id,
         record.job.id,
         prompt.attempt,

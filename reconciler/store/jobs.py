@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from psycopg2.extras import Json
 
 from reconciler.core.jobs import Job
+from reconciler.core.kinds import PromptRun
 from reconciler.store import states
 from reconciler.store.clean import clean_json, clean_text
 from reconciler.store.connection import Cursor
@@ -25,7 +26,7 @@ from reconciler.store.records import (
     ending_to_json,
 )
 from reconciler.store.rows import prompt_of, story_event_of
-from reconciler.store.runs import RunRecord, save_runs
+from reconciler.store.runs import save_runs
 from reconciler.store.table import JobsTable
 from reconciler.store.table_rows import TableRows
 from reconciler.store.table_writes import TableWrites
@@ -198,7 +199,7 @@ class JobStore:
             values = {"all_prompt_ids": [prompt.prompt_id], "prompt_ids": [], "paths": []}
             cursor.execute(query("forget_listings"), values)
 
-    def save_prompts(self, prompts: Iterable[PromptRecord], runs: Sequence[RunRecord] = ()) -> None:
+    def save_prompts(self, prompts: Iterable[PromptRecord], runs: Sequence[PromptRun] = ()) -> None:
         """Stores the clocks and endings of prompts, and the runs that ended."""
         values = [_saved(prompt) for prompt in prompts]
         with self._own.writing() as cursor:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extras import Json
 
 from reconciler.core.evidence import EndKind, NodeRun
-from reconciler.core.kinds import Kind, Run, Sizes
+from reconciler.core.kinds import Kind, PromptRun, Run, Sizes
 from reconciler.store.clean import clean_json
 from reconciler.store.connection import Connection, Cursor
 from reconciler.store.queries import query
@@ -34,49 +33,25 @@ _COLUMNS = sql.SQL(", ").join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One prompt's run, as it is stored. Durations are by ComfyUI's clock."""
-
-    prompt_id: str
-    job_id: str
-    attempt: int
-    kind: EndKind
-    run: Run
-    #: Seconds in the queue; None where nobody told when it was submitted.
-    waited_s: float | None = None
-    #: Node ids that were answered from the cache.
-    cached: tuple[str, ...] = ()
-    #: Who told of the nodes: "manifest", "heard", or None for nobody.
-    nodes_by: str | None = None
-    #: All of it was answered from the cache.
-    reused: bool = False
-
-    @property
-    def teaches(self) -> bool:
-        """True where it says how long such a run takes."""
-        return self.kind is EndKind.SUCCESS and not self.reused and self.run.ran_s > 0
-
-
 class RunStore:
     """Runs in Postgres. Every method raises DatabaseError."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def newest(self) -> list[RunRecord]:
+    def newest(self) -> list[PromptRun]:
         """The newest successes of each workflow, job type and server, the oldest first."""
         return self._read("newest_runs", limit=MAX_READ, of_each=MAX_OF_EACH)
 
-    def noted_since(self, instant: float) -> list[RunRecord]:
+    def noted_since(self, instant: float) -> list[PromptRun]:
         """Successes that were stored since then, the oldest first."""
         return self._read("runs_noted_since", since=instant, limit=MAX_READ)
 
-    def of_job(self, job_id: str) -> list[RunRecord]:
+    def of_job(self, job_id: str) -> list[PromptRun]:
         """The runs of a job, the newest first."""
         return self._read("runs_of_job", job_id=job_id, limit=MAX_COMPARED)
 
-    def like(self, record: RunRecord) -> list[RunRecord]:
+    def like(self, record: PromptRun) -> list[PromptRun]:
         """Other successes of the same workflow, the newest first."""
         if record.run.kind.workflow is None:
             return []
@@ -87,20 +62,20 @@ class RunStore:
             limit=MAX_COMPARED,
         )
 
-    def _read(self, name: str, **values: object) -> list[RunRecord]:
+    def _read(self, name: str, **values: object) -> list[PromptRun]:
         with self._connection.transaction() as cursor:
             cursor.execute(query(name, run=_COLUMNS), values)
             return [_record(row) for row in cursor.fetchall()]
 
 
-def save_runs(cursor: Cursor, records: Sequence[RunRecord]) -> None:
+def save_runs(cursor: Cursor, records: Sequence[PromptRun]) -> None:
     """Notes runs, each once; within somebody's transaction."""
     by_prompt = {record.prompt_id: _stored(record) for record in records}
     if by_prompt:
         cursor.execute(query("save_runs"), {"runs": Json(clean_json(list(by_prompt.values())))})
 
 
-def _stored(record: RunRecord) -> dict[str, object]:
+def _stored(record: PromptRun) -> dict[str, object]:
     kind, sizes = record.run.kind, record.run.kind.sizes
     return {
         "prompt_id": record.prompt_id,
@@ -121,11 +96,11 @@ def _stored(record: RunRecord) -> dict[str, object]:
     }
 
 
-def _record(row: Mapping[str, Any]) -> RunRecord:
+def _record(row: Mapping[str, Any]) -> PromptRun:
     sizes = Sizes(*(row[name] for name in Sizes.__slots__))
     kind = Kind(row["workflow"], row["job_type"], row["server"] or None, sizes)
     nodes = tuple(NodeRun(str(n), str(t), float(s)) for n, t, s in row["nodes"])
-    return RunRecord(
+    return PromptRun(
         row["prompt_id"],
         row["job_id"],
         row["attempt"],
