@@ -27,6 +27,7 @@ from reconciler.retention.keeper import Quiet
 from reconciler.service.attending import address_of
 from reconciler.service.directories import Directories
 from reconciler.service.keeping import keeper_of
+from reconciler.service.telling import sender_of
 from reconciler.service.topics import FileChanged, Inspected, LeasesChanged, LookAt
 from reconciler.service.web import Pulse
 from reconciler.service.wiring import Parts, build, tenure_of
@@ -64,6 +65,7 @@ class Service:
         )
         self._stopping = threading.Event()
         parts = self._parts
+        self._pulse.asks_inspections = parts.inspections.verdict_waits
         self._directories = Directories(settings, parts.attended.roots, parts.live, self._inbox)
         self._sockets: dict[str, ComfySocket] = {}
         #: The leases under which passes are run: those of all servers that are attended to.
@@ -79,6 +81,7 @@ class Service:
         self._pass_s = 0.0
         self._passing = Quiet()
         self._keeper = keeper_of(settings, store, parts.attended, self._tenure, self._passing)
+        self._sender = sender_of(settings, store)
 
     def run(self) -> None:
         """Watches and reconciles until stopped. Database trouble is waited out, nothing is lost."""
@@ -86,6 +89,7 @@ class Service:
             self._tenure.start()
             self._take_leases()
             self._keeper.start()
+            self._sender.start()
             notify("READY=1")
             log.info("watching", servers=list(self._parts.servers))
             self._loop()
@@ -273,6 +277,7 @@ class Service:
         """Leases go back last: until then what is under way may still be stored."""
         notify("STOPPING=1")
         self._keeper.stop()
+        self._sender.stop()
         for channel in self._sockets.values():
             channel.stop()
         self._directories.close()

@@ -22,6 +22,7 @@ class Endpoint:
     events: str
     #: None: all of them.
     statuses: Sequence[str] | None
+    #: Patterns: `*` stands for anything, case makes no difference.
     job_types: Sequence[str] | None
 
 
@@ -59,7 +60,7 @@ class WebhookStore:
         values = {"agent": agent, "names": [endpoint.name for endpoint in endpoints]}
         with self._connection.transaction() as cursor:
             if endpoints:
-                listed = Json([asdict(endpoint) for endpoint in endpoints])
+                listed = Json([_row(endpoint) for endpoint in endpoints])
                 cursor.execute(query("name_webhooks"), {"agent": agent, "webhooks": listed})
             cursor.execute(query("forget_webhooks"), values)
 
@@ -81,3 +82,16 @@ class WebhookStore:
         with self._connection.transaction() as cursor:
             cursor.execute(query("enable_webhook"), {"name": name})
             return cursor.rowcount > 0
+
+
+def _row(endpoint: Endpoint) -> dict[str, object]:
+    types = endpoint.job_types
+    patterns = None if types is None else [_like(pattern) for pattern in types]
+    return asdict(endpoint) | {"job_type_patterns": patterns}
+
+
+def _like(pattern: str) -> str:
+    """A pattern of the settings as LIKE has it."""
+    for special in ("\\", "%", "_"):
+        pattern = pattern.replace(special, f"\\{special}")
+    return pattern.replace("*", "%")

@@ -93,7 +93,8 @@ def test_an_event_and_its_delivery_are_written_together_or_not_at_all(
         ({"statuses": ["failed"]}, ["job.failed"]),
         ({"events": "changes", "statuses": ["processing", "failed"]},
          ["job.failed", "job.processing"]),
-        ({"job_types": ["video"]}, ["job.completed"]),
+        ({"job_types": ["Video_*"]}, ["job.completed"]),
+        ({"job_types": ["video", "%"]}, []),
         ({"job_types": ["audio"]}, []),
         ({"events": "all"},
          ["job.completed", "job.failed", "job.failed", "job.linked", "job.processing"]),
@@ -107,7 +108,7 @@ def test_filters_decide_what_is_put_in(
     with store.connection.transaction() as cursor:
         cursor.execute(
             "insert into reconciler.job_state (job_id, known_status, job_type)"
-            " values ('film', 'completed', 'video'), ('still', 'failed', 'image')"
+            " values ('film', 'completed', 'video_hd'), ('still', 'failed', 'image')"
         )
     tell(
         store,

@@ -21,9 +21,9 @@ with told as (
              or e.to_status is not null and e.to_status is distinct from e.from_status
              and (h.events = 'changes' or e.to_status in ('completed', 'failed', 'cancelled')))
         and (h.statuses is null or e.to_status = any(h.statuses))
-        and (h.job_types is null or (
+        and (h.job_type_patterns is null or (
             select s.job_type from reconciler.job_state s where s.job_id = e.job_id
-        ) = any(h.job_types))
+        ) ilike any(h.job_type_patterns))
     order by e.id, h.name
 )
 select id from told

@@ -1,13 +1,15 @@
 -- name: name_webhooks
 -- The endpoints of an agent's settings. One that has moved is tried again.
-insert into reconciler.webhooks as h (name, url, events, statuses, job_types, named_by)
-select name, url, events, statuses, job_types, array[%(agent)s::text]
+insert into reconciler.webhooks as h
+    (name, url, events, statuses, job_types, job_type_patterns, named_by)
+select name, url, events, statuses, job_types, job_type_patterns, array[%(agent)s::text]
 from jsonb_to_recordset(%(webhooks)s) as w(
-    name text, url text, events text, statuses text[], job_types text[])
+    name text, url text, events text, statuses text[], job_types text[], job_type_patterns text[])
 order by name
 on conflict (name) do update
 set url = excluded.url, events = excluded.events, statuses = excluded.statuses,
-    job_types = excluded.job_types, removed_at = null,
+    job_types = excluded.job_types, job_type_patterns = excluded.job_type_patterns,
+    removed_at = null,
     named_by = array(
         select distinct n from unnest(h.named_by || excluded.named_by) as n order by n),
     disabled_at = case when h.url = excluded.url then h.disabled_at end,

@@ -7,7 +7,9 @@ create table reconciler.webhooks (
     -- What it is told of: endings, changes (of the status), all. Other filters; null: everything.
     events      text not null,
     statuses    text[],
+    -- Those of the settings, and the same as ILIKE has them.
     job_types   text[],
+    job_type_patterns text[],
     -- The agents whose settings name it. Nobody: it is removed.
     named_by    text[] not null default '{}',
     removed_at  timestamptz,

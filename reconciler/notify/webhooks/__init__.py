@@ -1,0 +1,1 @@
+"""Webhooks: what is in the outbox is told to its endpoints, as Standard Webhooks specifies."""
