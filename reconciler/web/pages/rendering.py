@@ -42,6 +42,17 @@ def ago(instant: float, now: float) -> str:
     return f"{' '.join(words.split()[:2])} ago"
 
 
+def remaining(eta_s: float | None, eta_high_s: float | None = None) -> str:
+    """What is left of a job: "about 4 min left", "4 min to 6 min left"; empty if nobody knows."""
+    if eta_s is None:
+        return ""
+    low = duration(float(round(eta_s)))
+    high = low if eta_high_s is None else duration(float(round(eta_high_s)))
+    if high == "0 s":
+        return "about a second left"
+    return f"about {low} left" if low == high else f"{low} to {high} left"
+
+
 def job_path(job_id: str) -> str:
     """The path of a job's page."""
     return f"/jobs/{quote(job_id, safe='')}"
@@ -50,6 +61,11 @@ def job_path(job_id: str) -> str:
 def job_api(job_id: str) -> str:
     """The path of a job in the REST interface."""
     return f"/api/v1/jobs/{quote(job_id, safe='')}"
+
+
+def api_path(job_id: str) -> str:
+    """The path of a job in the REST interface."""
+    return f"/api/v1{job_path(job_id)}"
 
 
 def with_query(path: str, **values: str | int | None) -> str:
@@ -70,6 +86,8 @@ def _environment() -> Environment:
     made.globals |= {
         "static": address,
         "job_path": job_path,
+        "remaining": remaining,
+        "api_path": api_path,
         "job_api": job_api,
         "with_query": with_query,
         "counted": counted,

@@ -2,10 +2,11 @@
 // does nothing where that is not there.
 
 import { followTimes } from "./time.js";
-import { followLive } from "./live.js";
+import { followLive, isPaused } from "./live.js";
 import { listenForKeys } from "./keys.js";
 import { switchTheme } from "./theme.js";
 import { offerCopies } from "./copy.js";
+import { followPictures } from "./pictures.js";
 import { followRows } from "./rows.js";
 import { offerBulk } from "./bulk.js";
 
@@ -16,3 +17,4 @@ followRows();
 offerBulk();
 listenForKeys();
 followLive();
+followPictures(isPaused);

@@ -13,7 +13,7 @@ const job = document.querySelector("main").dataset.liveJob;
 let stream = null;
 let anyway = null;
 
-function isPaused() {
+export function isPaused() {
   return sessionStorage.getItem("paused") === "yes";
 }
 

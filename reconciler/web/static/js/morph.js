@@ -12,6 +12,7 @@ const callbacks = {
     return !old.matches(IN_HAND);
   },
   beforeAttributeUpdated(name, element) {
+    if (element.matches("img[data-picture]")) return name !== "src" && name !== "hidden";
     return !(name === "open" && element.matches("details"));
   },
 };

@@ -21,9 +21,11 @@ export function roughly(seconds) {
   return `${Math.floor(whole / size)} ${unit}`;
 }
 
-/** What is left of a job: "about 4 min left", "4 to 6 min left". */
+/** What is left of a job: "about 4 min left", "4 min to 6 min left". */
 export function remaining(etaS, highS) {
   if (etaS === null || etaS === undefined) return "";
-  if (!highS || duration(highS) === duration(etaS)) return `about ${duration(etaS)} left`;
-  return `${duration(etaS)} to ${duration(highS)} left`;
+  const low = duration(etaS);
+  const high = highS === null || highS === undefined ? low : duration(highS);
+  if (high === "0 s") return "about a second left";
+  return low === high ? `about ${low} left` : `${low} to ${high} left`;
 }
