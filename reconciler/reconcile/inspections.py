@@ -74,6 +74,11 @@ class Inspections:
                 if work is not None:
                     self._waiting[_Rank.URGENT, small][key] = work
 
+    def verdict_waits(self) -> bool:
+        """True while an inspection that a verdict needs has not begun yet."""
+        with self._lock:
+            return any(work for (rank, _), work in self._waiting.items() if rank < _Rank.OTHER)
+
     def _next(self) -> None:
         work = self._take()
         if work is None:

@@ -41,6 +41,7 @@ class Parts:
     clock: DatabaseClock
     live: LiveSigns
     reconciler: Reconciler
+    inspections: Inspections
     #: Threads, each of which waits for one of the processes of `pool`, or takes a digest.
     inspectors: ThreadPoolExecutor
     pool: Inspectors
@@ -147,6 +148,7 @@ def build(
         clock,
         live,
         reconciler,
+        inspections,
         inspectors,
         pool,
         lookers,
