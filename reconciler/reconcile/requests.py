@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 #: Before a server is asked again to give up a prompt that is still there, in seconds.
 ASK_AGAIN_S = 10.0
+#: For so long after something was asked every pass looks at the servers, in seconds; then only when
+#: it would have done so anyway.
+URGENT_S = 5.0
 #: Files that an answer names.
 TOLD_FILES = 3
 
@@ -35,17 +38,21 @@ class Requests:
     store: Store
     gatherer: Gatherer
     _open: list[Request] = field(default_factory=list)
+    #: Those that an earlier pass has taken.
+    _known: set[int] = field(default_factory=set)
     #: When a server was asked last to give up a prompt.
     _asked_at: dict[str, float] = field(default_factory=dict)
     #: The files that each request to look again has doubted.
     _doubted: dict[int, dict[Path, WatchedServer]] = field(default_factory=dict)
 
     def take(self) -> bool:
-        """Reads what was asked for, before the rows are read. True where there is anything."""
+        """Reads what was asked for, before the rows are read. True where anything is urgent."""
         self._open = self.store.requests.open()
         ids = {request.id for request in self._open}
         self._doubted = {key: files for key, files in self._doubted.items() if key in ids}
-        return bool(self._open)
+        now, known = self.gatherer.clock.now(), self._known
+        self._known = ids
+        return any(r.id not in known or now - r.asked_at < URGENT_S for r in self._open)
 
     @property
     def job_ids(self) -> list[str]:
@@ -64,12 +71,12 @@ class Requests:
     def cancelled_by(self, record: JobRecord) -> str | None:
         """Who wants this job cancelled."""
         request = self.asks(record.job.id, Action.CANCEL)
-        return None if request is None else request.asked_by
+        return None if request is None or _is_over(request, record) else request.asked_by
 
     def accepted(self, record: JobRecord) -> Decision | None:
         """The decision that a person has taken about a job; None where there is none."""
         request = self.asks(record.job.id, Action.ACCEPT)
-        if request is None or not _may_be_accepted(record):
+        if request is None or _is_over(request, record) or not _may_be_accepted(record):
             return None
         return accepted(record.job, self.gatherer.files.of_record(record), request.asked_by)
 
@@ -81,7 +88,7 @@ class Requests:
             if record is None or not self.gatherer.remit.judges(record):
                 continue
             with self.gatherer.troubles.apart(request.job_id):
-                if request.action is Action.CANCEL:
+                if request.action is Action.CANCEL and not _is_over(request, record):
                     self._cancel(record)
                 elif request.action is Action.RECHECK:
                     self._doubt(request, record)
@@ -108,6 +115,8 @@ class Requests:
     def _answer(
         self, request: Request, record: JobRecord, status: Status
     ) -> tuple[Outcome, str] | None:
+        if _is_over(request, record) and request.action is not Action.RECHECK:
+            return Outcome.REFUSED, "a new attempt has begun since it was asked"
         match request.action:
             case Action.CANCEL:
                 return _of_cancel(status)
@@ -214,6 +223,11 @@ def _in_words(answer: Answer) -> str:
     defects = answer.record.inspection.get("defects", ())
     said = [str(defect.get("detail", "")) for defect in defects]
     return said[0] if said else str(answer.record.inspection.get("unjudged") or answer.state)
+
+
+def _is_over(request: Request, record: JobRecord) -> bool:
+    """It was asked of an attempt that another has followed."""
+    return request.attempt not in (None, record.job.attempt)
 
 
 def _may_be_accepted(record: JobRecord) -> bool:

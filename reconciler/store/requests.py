@@ -47,6 +47,8 @@ class Request:
     id: int
     job_id: str
     action: Action
+    #: Of which attempt it was asked; None where the row was not seen yet.
+    attempt: int | None
     asked_by: str
     asked_at: float
     #: None as long as nobody has answered.

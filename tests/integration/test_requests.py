@@ -167,6 +167,23 @@ def test_a_job_that_ended_long_ago_is_not_cancelled(bench: Bench) -> None:
     assert answered(bench, request) == (Outcome.REFUSED, "it is failed: it had ended before")
 
 
+def test_a_new_attempt_is_not_what_somebody_wanted_cancelled(bench: Bench) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1)
+    bench.run_pass()
+    request = ask(bench, Action.CANCEL, job)
+    bench.server.run(P2)
+    bench.server.history = {}
+    bench.sql("update production_jobs set comfyui_job_id = %s where id::text = %s", P2, job)
+    bench.passes(2)
+    assert bench.server.interrupted == []
+    assert bench.says(job) == ("processing", None)
+    assert answered(bench, request) == (
+        Outcome.REFUSED,
+        "a new attempt has begun since it was asked",
+    )
+
+
 def test_a_forgotten_job_is_left_as_it_is_until_its_row_changes(bench: Bench) -> None:
     job = bench.insert(comfyui_job_id=P1)
     bench.server.run(P1)

@@ -17,6 +17,8 @@ from reconciler.web.app import create_app
 from reconciler.web.context import WebContext
 from reconciler.web.database import Stores
 from tests.integration.reconciling import Bench
+from tests.integration.web.serving import token_of
+from tests.waiting import wait_for
 
 P1 = "11111111-1111-4111-8111-111111111111"
 
@@ -32,6 +34,7 @@ def bench(database: str, tmp_path: Path) -> Iterator[Bench]:
 def web(bench: Bench) -> Iterator[TestClient]:
     stores = Stores(lambda: open_store(bench.url, create=False))
     client = TestClient(create_app(WebContext(Settings(), stores)), "http://127.0.0.1:8328")
+    client.headers["Authorization"] = f"Bearer {token_of(bench.url, 'operator', 'ana')}"
     yield client
     client.close()
     stores.close()
@@ -52,7 +55,7 @@ def test_what_was_asked_is_found_again_with_its_answer(bench: Bench, web: TestCl
         "id": 0,
         "job_id": job,
         "action": "cancel",
-        "asked_by": "this machine",
+        "asked_by": "ana",
         "asked_at": "",
         "answered_at": None,
         "outcome": None,
@@ -66,7 +69,12 @@ def test_what_was_asked_is_found_again_with_its_answer(bench: Bench, web: TestCl
 
 def test_who_waits_gets_the_answer(bench: Bench, web: TestClient) -> None:
     job = waiting_job(bench)
-    passes = threading.Timer(0.1, bench.passes, [2])
+
+    def reconcile() -> None:
+        wait_for(bench.store.requests.open, "something is asked")
+        bench.passes(2)
+
+    passes = threading.Thread(target=reconcile)
     passes.start()
     told = web.post(f"/api/v1/jobs/{job}/cancel", params={"wait_s": 10}).json()
     passes.join()
@@ -134,6 +142,14 @@ def test_an_orphan_is_forgotten_and_shown_again(bench: Bench, web: TestClient) -
     bench.settle()
     assert bench.store.outputs.orphans(None)[1] == 1
     assert web.post("/api/v1/orphans/forget", json={"ids": ["../etc"]}).status_code == 422
+
+
+def test_who_only_reads_asks_for_nothing(bench: Bench, web: TestClient) -> None:
+    job = waiting_job(bench)
+    web.headers["Authorization"] = f"Bearer {token_of(bench.url, 'reader')}"
+    assert web.post(f"/api/v1/jobs/{job}/cancel").status_code == 403
+    assert bench.store.requests.open() == []
+    assert web.get(f"/api/v1/jobs/{job}/requests").json() == []
 
 
 def test_a_request_that_is_not_there(bench: Bench, web: TestClient) -> None:

@@ -3,18 +3,19 @@
 select pg_advisory_xact_lock(hashtextextended('reconciler request ' || %(action)s, 0))
 
 -- name: ask
-insert into reconciler.requests (job_id, action, asked_by)
-select w.job_id, %(action)s, %(asked_by)s
+insert into reconciler.requests (job_id, action, attempt, asked_by)
+select w.job_id, %(action)s, s.attempt, %(asked_by)s
 from unnest(%(job_ids)s::text[]) with ordinality as w(job_id, number)
+left join reconciler.job_state s on s.job_id = w.job_id
 where not exists (
     select from reconciler.requests r
     where r.job_id = w.job_id and r.action = %(action)s and r.answered_at is null)
 order by w.number
-returning id, job_id, action, asked_by, extract(epoch from asked_at)::float8 as asked_at,
+returning id, job_id, action, attempt, asked_by, extract(epoch from asked_at)::float8 as asked_at,
           null::float8 as answered_at, outcome, answer
 
 -- name: asked
-select id, job_id, action, asked_by, extract(epoch from asked_at)::float8 as asked_at,
+select id, job_id, action, attempt, asked_by, extract(epoch from asked_at)::float8 as asked_at,
        null::float8 as answered_at, outcome, answer
 from reconciler.requests
 where job_id = any(%(job_ids)s) and action = %(action)s and answered_at is null
@@ -22,17 +23,17 @@ order by array_position(%(job_ids)s::text[], job_id), id
 
 -- name: open_requests
 -- A thousand at a time: the others wait for these.
-select id, job_id, action, asked_by, extract(epoch from asked_at)::float8 as asked_at,
+select id, job_id, action, attempt, asked_by, extract(epoch from asked_at)::float8 as asked_at,
        null::float8 as answered_at, outcome, answer
 from reconciler.requests where answered_at is null order by id limit 1000
 
 -- name: requests_of_job
-select id, job_id, action, asked_by, extract(epoch from asked_at)::float8 as asked_at,
+select id, job_id, action, attempt, asked_by, extract(epoch from asked_at)::float8 as asked_at,
        extract(epoch from answered_at)::float8 as answered_at, outcome, answer
 from reconciler.requests where job_id = %(job_id)s order by id
 
 -- name: some_requests
-select id, job_id, action, asked_by, extract(epoch from asked_at)::float8 as asked_at,
+select id, job_id, action, attempt, asked_by, extract(epoch from asked_at)::float8 as asked_at,
        extract(epoch from answered_at)::float8 as answered_at, outcome, answer
 from reconciler.requests where id = any(%(ids)s) order by id
 

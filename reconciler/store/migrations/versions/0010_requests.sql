@@ -4,6 +4,8 @@ create table reconciler.requests (
     job_id       text not null,
     -- cancel, forget, recheck, accept
     action       text not null,
+    -- Of which attempt it was asked; null where the row was not seen yet.
+    attempt      integer,
     -- Who asked, in words: the name of a token, or 'the command line'.
     asked_by     text not null,
     asked_at     timestamptz not null default clock_timestamp(),
