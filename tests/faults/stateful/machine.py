@@ -28,7 +28,10 @@ SECONDS = st.sampled_from([0, 1, 11, 25, 31, 61, 61, 170, 400, 650, 1400, 5000])
 AFTER = st.integers(0, 20)
 HOWS = ("row names it", "tag", "row first", "row names it", "tag", "nothing")
 AGENTS = st.sampled_from([0, 0, 1])
-USERS = ("cancel", "delete", "reopen", "retry", "open without", "name another", "touch")
+USERS = (
+    *("cancel", "delete", "reopen", "retry", "open without", "name another", "touch"),
+    *("ask to cancel", "ask to look again"),
+)
 
 
 def newest(things: Sequence[T], which: int) -> T:
@@ -248,6 +251,17 @@ class History(RuleBasedStateMachine):
     def _cancel(self, row: Row) -> None:
         row.cancelled = self.world.write(row, "cancelled", error=None) or row.cancelled
 
+    def _ask_to_cancel(self, row: Row) -> None:
+        """As a person asks the reconciler."""
+        if self.world.ask("cancel", row):
+            row.cancel_asked = True
+            for prompt in row.prompts:
+                prompt.cancel_asked = True
+            note_moment(self.world)
+
+    def _ask_to_look_again(self, row: Row) -> None:
+        self.world.ask("recheck", row)
+
     def _delete(self, row: Row) -> None:
         self.world.delete(row)
 
@@ -298,6 +312,7 @@ class History(RuleBasedStateMachine):
 
     def _new_attempt(self, row: Row, prompts: list[Prompt]) -> None:
         row.cancelled, row.prompts, row.opened_at = False, prompts, self.world.now
+        row.cancel_asked = False
         note_moment(self.world)
 
     # The reconcilers

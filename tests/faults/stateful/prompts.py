@@ -51,6 +51,8 @@ class Prompt:
     was_away: bool = False
     #: Somebody deleted it from the queue.
     removed: bool = False
+    #: Somebody asked for its job to be cancelled.
+    cancel_asked: bool = False
     #: A server showed it, in its queue or in its history, to some reconciler.
     shown: bool = False
     #: When its end was told first, and that it must have been stored since.

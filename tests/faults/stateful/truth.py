@@ -25,6 +25,8 @@ def note_moment(world: World) -> None:
 
 
 def justified(world: World, row: Row) -> Iterator[Says]:
+    if row.cancel_asked and all(_is_given_up(world, row, prompt) for prompt in row.prompts):
+        yield "cancelled", None
     for prompt in row.prompts:
         yield from _of_ended(world, prompt)
         yield from _of_open(world, row, prompt)
@@ -59,6 +61,13 @@ def _is_missing(world: World, prompt: Prompt) -> bool:
         return False
     overdue = world.now - max(told_at, comfy.mounted_at) >= POLICY.missing_output_grace_s
     return overdue and any(not file.path.exists() for file in prompt.files)
+
+
+def _is_given_up(world: World, row: Row, prompt: Prompt) -> bool:
+    """Nothing of it runs any more, and it ended in no other way."""
+    if prompt.removed or (prompt.ending is not None and prompt.ending.kind == "interrupted"):
+        return True
+    return prompt.place == "nowhere" and not _is_told_elsewhere(world, row, prompt)
 
 
 def _of_open(world: World, row: Row, prompt: Prompt) -> Iterator[Says]:
@@ -140,7 +149,7 @@ def when_calm(
     if prompt.tag is not None and prompt.place == "nowhere" and prompt.id not in linked:
         return None
     if _is_proven(world, row, prompt):
-        return {"completed"} if hours_later else None
+        return {"completed"} if hours_later and not row.cancel_asked else None
     if prompt.place == "pending":
         return {"queued", "failed"}
     if prompt.place == "running" and not hours_later:

@@ -43,6 +43,8 @@ class Row:
     path: str | None = None
     #: What the row says is the application's word: no reconciler may change it.
     cancelled: bool = False
+    #: Somebody asked a reconciler to cancel its present attempt.
+    cancel_asked: bool = False
     deleted: bool = False
     #: How often the application opened it again with the prompt that it had.
     overwritten: int = 0
@@ -270,6 +272,18 @@ class World:
         row.path = written[0]["output_path"]
         row.written.append(row.says[0])
         return True
+
+    def ask(self, action: str, row: Row) -> bool:
+        """A person asks the reconcilers for something; False where none has seen the row."""
+        return bool(
+            self.database.sql(
+                "insert into reconciler.requests (job_id, action, attempt, asked_by)"
+                " select job_id, %s, attempt, 'ana' from reconciler.job_state where job_id = %s"
+                " and known_status in ('queued', 'processing', 'failed') returning id",
+                action,
+                row.id,
+            )
+        )
 
     def delete(self, row: Row) -> None:
         for found in self.database.sql(
