@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Path, Response
+from fastapi import APIRouter, HTTPException, Path, Response
 
 from reconciler.errors import OutputError
 from reconciler.store.output_ids import KnownOutput, OutputFinder
@@ -34,7 +34,6 @@ def file(
     context: Context,
     caller: Reader,
     output_id: Annotated[str, Path(max_length=64, description="As `id` in the list of outputs.")],
-    range: Annotated[str | None, Header(max_length=1000)] = None,
 ) -> Response:
     """The file, whole or in ranges, as long as it is the one that was inspected."""
     with context.stores.one() as store:
