@@ -9,6 +9,7 @@ from reconciler.settings import Settings
 from reconciler.settings.jobs import JobsSettings
 from reconciler.store.connection import Connection
 from reconciler.store.databases import Databases
+from reconciler.store.file_pages import FilePages
 from reconciler.store.jobs import JobStore
 from reconciler.store.outputs import OutputStore
 from reconciler.store.pages import JobPages
@@ -34,6 +35,7 @@ class Store:
     views: JobViews
     pages: JobPages
     stats: Statistics
+    lists: FilePages
     requests: RequestStore
     runs: RunStore
 
@@ -102,15 +104,17 @@ def open_store(
         raise
     own = databases.own
     views = JobViews(databases, table)
+    outputs = OutputStore(own)
     return Store(
         databases,
         table,
         JobStore(databases, table),
-        OutputStore(own),
+        outputs,
         ServerStore(own),
         views,
         JobPages(databases, table, views),
         Statistics(databases, table),
+        FilePages(own, outputs),
         RequestStore(databases),
         RunStore(own),
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 from reconciler.store.clean import clean_text
 
-#: No cursor is longer, in characters.
-MAX_CHARS = 2000
+#: No cursor is longer, in characters: that of a file holds its path.
+MAX_CHARS = 12_000
 
 
 class BadCursor(Exception):

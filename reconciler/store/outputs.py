@@ -93,6 +93,9 @@ class Orphan:
     size_bytes: int
     verdict: FileState
     facts: FileFacts
+    #: What the database calls it (`store.spaces`), and when it was changed last.
+    key: bytes = b""
+    mtime_ns: int = 0
 
     @property
     def sound(self) -> bool:
@@ -168,7 +171,7 @@ class OutputStore:
         with self._connection.transaction() as cursor:
             cursor.execute(query("known_outputs"), {"paths": self._keys(paths)})
             rows = cursor.fetchall()
-        return {record.path: record for record in map(_record, rows)}
+        return {record.path: record for record in map(record_of, rows)}
 
     def same_file(
         self,
@@ -191,7 +194,7 @@ class OutputStore:
         rows = [row for row in rows if self.spaces.is_here(bytes(row["path"]))]
         thumbnails = [None if row["thumbnail"] is None else bytes(row["thumbnail"]) for row in rows]
         return [
-            replace(_record(row), thumbnail=thumbnail)
+            replace(record_of(row), thumbnail=thumbnail)
             for row, thumbnail in zip(rows, thumbnails, strict=True)
         ]
 
@@ -219,14 +222,27 @@ class OutputStore:
         with self._connection.transaction() as cursor:
             cursor.execute(query("claimed_outputs"), values)
             rows = cursor.fetchall()
-        return [_record(row) for row in rows if self.spaces.is_here(bytes(row["path"]))]
+        return [record_of(row) for row in rows if self.spaces.is_here(bytes(row["path"]))]
 
     def orphans(
-        self, limit: int | None, *, server: str | None = None, since: float = 0.0
+        self,
+        limit: int | None,
+        *,
+        server: str | None = None,
+        since: float = 0.0,
+        behind: tuple[int, bytes] | None = None,
     ) -> tuple[list[Orphan], int]:
         """Files that are nobody's, the newest first and at most `limit` (None: all), and how many
-        there are. `since`: only files that were changed then or later."""
-        values = {"limit": limit, "server": server, "since_ns": int(since * 1e9)}
+        there are. `since`: only files that were changed then or later; `behind`: only those that
+        follow the one with this `mtime_ns` and key, which are counted alone."""
+        mtime_ns, key = (None, b"") if behind is None else behind
+        values = {
+            "limit": limit,
+            "server": server,
+            "since_ns": int(since * 1e9),
+            "behind_ns": mtime_ns,
+            "behind": psycopg2.Binary(key),
+        }
         with self._connection.transaction() as cursor:
             cursor.execute(query("orphans"), values)
             rows = cursor.fetchall()
@@ -249,16 +265,25 @@ class OutputStore:
         """The files of one job."""
         with self._connection.transaction() as cursor:
             cursor.execute(query("outputs_of_job"), {"job_id": clean_text(job_id, 200)})
-            return [_record(row) for row in cursor.fetchall()]
+            return [record_of(row) for row in cursor.fetchall()]
 
 
 def _orphan(row: Mapping[str, Any], claims: Mapping[bytes, FileFacts]) -> Orphan:
     key = bytes(row["path"])
     facts = claims.get(key) or FileFacts(row["mtime_ns"] / 1e9)
-    return Orphan(path_of(key), row["server"], row["size_bytes"], FileState(row["verdict"]), facts)
+    return Orphan(
+        path_of(key),
+        row["server"],
+        row["size_bytes"],
+        FileState(row["verdict"]),
+        facts,
+        key,
+        row["mtime_ns"],
+    )
 
 
-def _record(row: Mapping[str, Any]) -> OutputRecord:
+def record_of(row: Mapping[str, Any]) -> OutputRecord:
+    """A row of the outputs, as the statements here read it."""
     names = [n for n in OutputRecord.__slots__ if n not in _READ_APART]
     return OutputRecord(
         path=path_of(bytes(row["path"])),

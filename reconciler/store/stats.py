@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reconciler.core.jobs import Status
@@ -29,6 +29,27 @@ class Endings:
     #: Why they failed; None for those that did not, or by the application's own hand.
     failure: str | None
     number: int
+
+
+@dataclass(slots=True)
+class Stretch:
+    """All that ended within one stretch of time."""
+
+    #: When it began, in seconds since the epoch.
+    at: float
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    #: The failed ones by reason; those that the application failed by its own hand are in none.
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def add(self, endings: Endings) -> None:
+        """Counts these in."""
+        if endings.status in ("completed", "failed", "cancelled"):
+            setattr(self, endings.status, getattr(self, endings.status) + endings.number)
+        if endings.failure is not None:
+            known = self.failures.get(endings.failure, 0)
+            self.failures[endings.failure] = known + endings.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +102,16 @@ class Statistics:
         """How jobs ended from `since` on, in stretches of `bucket_s` seconds."""
         rows = self._read("endings", since=since, bucket_s=bucket_s)
         return [Endings(**row) for row in rows]
+
+    def history(self, since: float, until: float, bucket_s: float) -> list[Stretch]:
+        """The same as a series without gaps: a stretch for each `bucket_s` seconds."""
+        first, last = since // bucket_s, until // bucket_s
+        series = [Stretch(n * bucket_s) for n in range(int(first), int(last) + 1)]
+        for one in self.endings(since, bucket_s):
+            number = int(one.at // bucket_s - first)
+            if number < len(series):
+                series[number].add(one)
+        return series
 
     def open(self) -> list[OpenJobs]:
         """Open jobs, by what they wait for."""

@@ -20,6 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler.errors import DatabaseError
+from reconciler.store.cursors import BadCursor
+from reconciler.store.pages import NoSuchSort
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +72,9 @@ def handle_problems(app: FastAPI) -> None:
     handlers: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
         HTTPException: lambda r, error: answer(r, _of_http(error)),
         RequestValidationError: lambda r, error: answer(r, _of_validation(error)),
-        BadParameter: lambda r, error: answer(r, _of_parameter(error)),
+        BadParameter: lambda r, error: answer(r, _of_parameter(error.name, error)),
+        BadCursor: lambda r, error: answer(r, _of_parameter("cursor", error)),
+        NoSuchSort: lambda r, error: answer(r, _of_parameter("sort", error)),
         DatabaseError: lambda r, error: answer(r, of_database(error)),
         Exception: lambda r, _: answer(r, Problem(500, "A defect: its log tells more.")),
     }
@@ -118,8 +122,8 @@ def _of_validation(error: RequestValidationError) -> Problem:
     return Problem(422, "; ".join(_sentence(one) for one in errors), errors)
 
 
-def _of_parameter(error: BadParameter) -> Problem:
-    told = {"in": "query", "name": error.name, "detail": str(error)[:MOST_CHARS]}
+def _of_parameter(name: str, error: Exception) -> Problem:
+    told = {"in": "query", "name": name, "detail": str(error)[:MOST_CHARS]}
     return Problem(422, _sentence(told), [told])
 
 

@@ -222,7 +222,7 @@ def test_a_page_ends_before_everything_was_read_and_the_next_goes_on(
         "x",
         "!!!!",
         "é",
-        "A" * 5000,
+        "A" * 20_000,
         "W10",  # []
         encode("id asc", Place(0, None, "1")),
         encode("id desc", Place(7, None, "1")),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.store.stats import Endings, OpenJobs
+from reconciler.store.stats import Endings, OpenJobs, Stretch
 from tests.integration.commands import Stage
 
 HOUR_S = 3600.0
@@ -53,6 +53,11 @@ def test_endings_are_counted_by_hour_and_reason(stage: Stage) -> None:
         Endings(10 * HOUR_S, "completed", None, 2),
         Endings(10 * HOUR_S, "failed", "lost", 1),
         Endings(11 * HOUR_S, "failed", "stalled", 1),
+    ]
+    assert stage.store.stats.history(10 * HOUR_S, 12.5 * HOUR_S, HOUR_S) == [
+        Stretch(10 * HOUR_S, completed=2, failed=1, failures={"lost": 1}),
+        Stretch(11 * HOUR_S, failed=1, failures={"stalled": 1}),
+        Stretch(12 * HOUR_S),
     ]
 
 

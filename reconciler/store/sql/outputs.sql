@@ -131,7 +131,7 @@ select path, server, job_id, prompt_id, size_bytes, mtime_ns, inode, inspection,
 from reconciler.outputs where job_id = %(job_id)s order by path
 
 -- name: orphans
--- Files that are nobody's, the newest first: not those that an open job may yet turn out to have,
+-- Files that are nobody's, the newest first, from behind a place: not those that an open job may yet turn out to have,
 -- nor those that one job alone lists, or that one save wrote together with such a file.
 select o.path, o.server, o.size_bytes, o.mtime_ns, o.verdict, count(*) over () as total
 from reconciler.outputs o
@@ -164,7 +164,9 @@ where o.job_id is null and o.forgotten_at is null
           left join reconciler.job_state s on s.job_id = p.job_id
           where l.path = o.path and not l.reused
             and s.known_status is distinct from 'completed')))
-order by o.mtime_ns desc, o.path
+  and (%(behind_ns)s::bigint is null
+       or (o.mtime_ns, o.path) < (%(behind_ns)s::bigint, %(behind)s::bytea))
+order by o.mtime_ns desc, o.path desc
 limit %(limit)s
 
 -- name: some_outputs

@@ -36,14 +36,14 @@ def client_of(url: str, **more: Any) -> Iterator[TestClient]:
         client.close()
 
 
-def get(client: TestClient, path: str, **params: Any) -> Any:
+def get(client: TestClient, path: str, /, **params: Any) -> Any:
     """The JSON of an answer that is well."""
     answer = client.get(path, params=params)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def problem(client: TestClient, path: str, status: int, **params: Any) -> dict[str, Any]:
+def problem(client: TestClient, path: str, status: int, /, **params: Any) -> dict[str, Any]:
     """The problem that an answer is."""
     answer = client.get(path, params=params)
     assert answer.status_code == status, answer.text
