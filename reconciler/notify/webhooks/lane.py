@@ -20,7 +20,7 @@ from reconciler.store.deliveries import Claimed
 log = structlog.get_logger(__name__)
 
 #: Beyond an attempt's time-out: until then it is stored, or its sender is dead. In seconds.
-CLAIM_MARGIN_S = 5.0
+CLAIM_MARGIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)

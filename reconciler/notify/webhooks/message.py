@@ -24,7 +24,7 @@ def completed(claimed: Claimed, job: JobView | None) -> Mapping[str, Any]:
     """The payload with the job as its row is when the message is sent first; from then on it is
     the same in each attempt. None: there is no such row any more."""
     if "data" in claimed.payload:
-        return claimed.payload
+        return {name: claimed.payload[name] for name in ("type", "timestamp", "data")}
     if claimed.type == TEST:
         data: dict[str, Any] = {"note": "A test: nothing happened."}
         at = iso(claimed.created_at)
@@ -43,9 +43,8 @@ def completed(claimed: Claimed, job: JobView | None) -> Mapping[str, Any]:
 
 
 def body_of(payload: Mapping[str, Any]) -> str:
-    """The message's text: what is signed."""
-    ordered = {name: payload[name] for name in ("type", "timestamp", "data")}
-    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
+    """The message's text, which is signed: the same also from jsonb, which keeps no order."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def headers_of(message_id: str, body: str, secrets: Sequence[str], now: datetime) -> dict[str, str]:
