@@ -36,8 +36,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """Refuses heads that are too long or take too long, before there is a request."""
 
     _head_bytes = 0
+    _begun = _refused = False
     _in_head = True
-    _refused = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,13 +63,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Another request begins."""
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._begun = self._in_head = True
         self._stop_timer()
         self._head_timer = self.loop.call_later(HEAD_S, self._too_slow)
 
     def on_headers_complete(self) -> None:
         """The head is whole: the request is begun, or refused."""
-        self._in_head = False
+        self._in_head, self._head_bytes = False, 0
         self._stop_timer()
         size = sum(len(name) + len(value) for name, value in self.headers)
         if len(self.url) > MAX_URL_BYTES:
@@ -86,11 +86,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._begun = False
         if not self._refused:
             super().on_message_complete()
 
     def _too_slow(self) -> None:
-        if self._head_bytes:
+        if self._begun:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive.")
         else:
             self.transport.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse
 
 from reconciler.errors import DatabaseError
 from reconciler.store.revision import found_revision
 from reconciler.web.context import Context, WebContext
+from reconciler.web.security.access import reader
 
 router = APIRouter(tags=["health"])
 
@@ -37,8 +38,11 @@ async def livez(context: Context) -> PlainTextResponse:
 
 
 @router.get("/readyz", response_class=PlainTextResponse)
-def readyz(context: Context, verbose: str | None = None) -> PlainTextResponse:
-    """200 while it can answer from the database. With `?verbose` a line for each check."""
+def readyz(request: Request, context: Context, verbose: str | None = None) -> PlainTextResponse:
+    """200 while it can answer from the database. With `?verbose` a line for each check, for those
+    who may see."""
+    if verbose is not None:
+        reader(request)
     return _answer(list(_checks(context)), verbose=verbose is not None)
 
 

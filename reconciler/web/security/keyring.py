@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from reconciler.web.database import Stores
 
 log = structlog.get_logger(__name__)
 
-#: A token that is revoked, or new, is so after this time at most, in seconds.
+#: A token that is revoked is so after this time at most, in seconds. A new one is known at once.
 FRESH_S = 2.0
 #: How often the use of a token is noted, in seconds.
 NOTED_S = 3600.0
@@ -29,7 +30,7 @@ class Keyring:
         self._clock = clock
         self._tokens: dict[bytes, TokenRecord] | None = None
         #: When they were asked for last, and when read.
-        self._asked_s = -FRESH_S
+        self._asked_s = -math.inf
         self._read_s = 0.0
         self._noted: dict[str, float] = {}
         self._reading = asyncio.Lock()
@@ -41,15 +42,22 @@ class Keyring:
         While the database is away those that were known last are valid. Raises DatabaseError where
         none were ever read.
         """
+        asked_s = self._clock()
         if self._tokens is None or not self._reading.locked():
-            async with self._reading:
-                if self._clock() - self._asked_s >= FRESH_S:
-                    await self._read()
+            await self._read_since(asked_s - FRESH_S)
+        if digest not in (self._tokens or {}):  # it may be new
+            await self._read_since(asked_s)
         found = (self._tokens or {}).get(digest)
         if found is None or not found.is_valid(found.read_at + self._clock() - self._read_s):
             return None
         await self._note(found)
         return found
+
+    async def _read_since(self, since_s: float) -> None:
+        """Reads them unless that began after `since_s`: who waits for the same waits once."""
+        async with self._reading:
+            if self._asked_s < since_s:
+                await self._read()
 
     async def _read(self) -> None:
         self._asked_s = self._clock()
@@ -57,7 +65,7 @@ class Keyring:
             records = await to_thread.run_sync(self._all, limiter=self._limiter)
         except DatabaseError:
             if self._tokens is None:
-                self._asked_s = -FRESH_S
+                self._asked_s = -math.inf
                 raise
             return
         self._read_s = self._clock()
