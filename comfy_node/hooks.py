@@ -13,6 +13,7 @@ from typing import Any
 from .contract import PACK_VERSION
 from .guard import guarded, log, replace_method, step_aside
 from .pack import Pack
+from .previews import add_preview_route
 from .snapshot import add_route
 from .tags import tag_prompt
 
@@ -199,4 +200,5 @@ _HOOKS: dict[str, tuple[Callable[[Pack], None], str]] = {
     "wipe_queue": (_removal("wipe_queue"), "wiped prompts leave no manifest"),
     "send_sync": (_send_sync, "no progress is seen"),
     "routes": (add_route, "there is no snapshot"),
+    "preview route": (add_preview_route, "nobody sees what a prompt shows"),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .contract import MAX_ENDED, expected_frames
+from .shown import Shown, shown_by
 
 #: Prompts whose submission is remembered.
 MAX_SUBMITTED = 20_000
@@ -47,6 +48,8 @@ class Running:
     promised: set[int] = field(default_factory=set)
     #: Prompts that its nodes queued.
     followed_by: list[str] = field(default_factory=list)
+    #: What it showed last.
+    shown: Shown | None = None
     #: Out of ComfyUI's own list of running prompts, its manifest not yet in place.
     ending: bool = False
 
@@ -211,6 +214,7 @@ class Ledger:
             running = getattr(_here, "running", None)
             if running is not None:
                 running.sign_at = time.time()
+            self._note_shown(event, data, running)
             return None
         if event not in ("progress_state", "progress", "executing") or not isinstance(data, dict):
             return None
@@ -220,6 +224,15 @@ class Ledger:
         with self._lock:
             running.sign_at = time.time()
             return running if _note(running, event, data) else None
+
+    def _note_shown(self, event: object, data: object, here: Running | None) -> None:
+        """Keeps the newest picture of a prompt that runs."""
+        told = shown_by(event, data)
+        if told is not None:
+            prompt_id, shown = told
+            running = here if prompt_id is None else self.find(prompt_id)
+            if running is not None:
+                running.shown = shown
 
 
 def _note(running: Running, event: str, data: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from comfy_node.contract import MAX_ENDED, PACK_VERSION
+from comfy_node.contract import MAX_ENDED, PACK_VERSION, SNAPSHOT_PATH
 from comfy_node.pack import Pack
 from comfy_node.shapes import workflow_shape
 from comfy_node.snapshot import Unsure, take
@@ -196,7 +196,7 @@ class Request:
 
 
 def ask(server: FakePromptServer, **query: str) -> tuple[int, Any]:
-    (route,) = server.routes
+    (route,) = (route for route in server.routes if route.path == SNAPSHOT_PATH)
     answer = asyncio.run(route.handler(Request(**query)))
     assert answer.content_type == "application/json"
     return answer.status, json.loads(answer.text)
