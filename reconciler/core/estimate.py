@@ -33,7 +33,7 @@ PACE_FROM = 0.35
 #: How far off a pace may be that is believed: a stumble early on is no pace. As a logarithm.
 MOST_OFF = 0.7
 #: How far off a progress is that weighs all nodes alike, at the start and near the end.
-VAGUE, LESS_VAGUE = 1.2, 0.3
+VAGUE, LESS_VAGUE = 1.6, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,10 @@ def left(work: Work, elapsed_s: float, expected: Span, nodes: NodeLessons | None
         return _left_of_nodes(work, expected, nodes)
     by_duration = expected.left_after(elapsed_s)
     done = done_part(work)
-    if done is None or not 0.0 < done < 1.0 or not elapsed_s > 0:
+    if done is None or done >= 1.0 or not elapsed_s > 0 or not work.nodes_total:
         return by_duration
+    # Half a node more: none done is no reason to expect for ever.
+    done = (done * work.nodes_total + 0.5) / (work.nodes_total + 1)
     vague = LESS_VAGUE + (VAGUE - LESS_VAGUE) * (1 - done)
     return _mixed(by_duration, Span.of(elapsed_s * (1 - done) / done, vague))
 
