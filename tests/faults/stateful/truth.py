@@ -91,7 +91,7 @@ def is_left_alone(world: World, prompt: Prompt) -> bool:
     one does without it: that is told as a verdict which a late success lifts."""
     served = [servers for servers in world.serves if prompt.server in servers]
     silent_s = world.now - world.comfy_of(prompt).answered_at
-    return not prompt.shown and len(served) < len(world.serves) and silent_s >= SILENT_S
+    return not world.is_placed(prompt) and len(served) < len(world.serves) and silent_s >= SILENT_S
 
 
 def _of_gone(world: World, row: Row, prompt: Prompt) -> Iterator[Says]:

@@ -186,6 +186,15 @@ class World:
             self.database.sql("select 1 from reconciler.prompts where prompt_id = %s", prompt.id)
         )
 
+    def is_placed(self, prompt: Prompt) -> bool:
+        """It is known which server has it: that was seen of a row that was known by then."""
+        return bool(
+            self.database.sql(
+                "select 1 from reconciler.prompts where prompt_id = %s and server is not null",
+                prompt.id,
+            )
+        )
+
     # What happens in the middle of a pass
 
     def arm(self, after: int, happens: Callable[[], None]) -> None:
