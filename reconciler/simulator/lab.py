@@ -30,6 +30,16 @@ def slow_noise(run: Run, node_id: str, inputs: Inputs) -> Result:
     return Result((Clip(frames, inputs["width"], inputs["height"], inputs["seed"]),))
 
 
+def slow_previews(run: Run, node_id: str, inputs: Inputs) -> Result:
+    """As a sampler whose previews are on: each step shows a picture."""
+    frames, clip = inputs["frames"], Clip(inputs["frames"], inputs["width"], inputs["height"], 1)
+    for index, image in enumerate(clip.images()):
+        run.pause(inputs["step_seconds"])
+        run.progress.update(node_id, index + 1, frames)
+        run.show(node_id, image)
+    return Result((clip,))
+
+
 def tone(run: Run, node_id: str, inputs: Inputs) -> Result:
     """A sine."""
     return Result((Sound(inputs["seconds"], inputs["hertz"]),))
@@ -83,6 +93,7 @@ def crash_after_save(run: Run, node_id: str, inputs: Inputs) -> Result:
 
 LAB_NODES = {
     "SlowNoise": slow_noise,
+    "SlowPreviews": slow_previews,
     "Tone": tone,
     "Linger": linger,
     "RaiseError": raise_error,

@@ -71,9 +71,21 @@ def _passing(**more: Input) -> NodeType:
     return NodeType({"images": _IMAGES, **more}, ("IMAGE",), module=_LAB)
 
 
+_SLOW_PREVIEWS = NodeType(
+    inputs={
+        "frames": Input("INT", 8, minimum=1),
+        "width": Input("INT", 256, minimum=16),
+        "height": Input("INT", 256, minimum=16),
+        "step_seconds": Input("FLOAT", 0.0, minimum=0),
+    },
+    outputs=("IMAGE",),
+    module=_LAB,
+)
+
 #: The nodes that tests link into a real ComfyUI: same names, inputs and effects.
 _LAB_TYPES: Mapping[str, NodeType] = {
     "SlowNoise": _SLOW_NOISE,
+    "SlowPreviews": _SLOW_PREVIEWS,
     "Tone": NodeType(
         {
             "seconds": Input("FLOAT", 1.0, minimum=0.01),

@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from PIL import Image
+
 from reconciler.simulator.graph import Graph
 from reconciler.simulator.progress import Progress
 from reconciler.simulator.render import Tick
 from reconciler.simulator.server import PromptServer
 from reconciler.simulator.signals import Signals
+from reconciler.simulator.socket import PREVIEW_IMAGE_WITH_METADATA, UNENCODED_PREVIEW_IMAGE
 from reconciler.simulator.versions import Version
+
+#: ComfyUI's --preview-size, as it is unless somebody changes it.
+PREVIEW_PX = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,17 @@ class Run:
     def pause(self, seconds: float) -> None:
         """Let simulated time pass; raises what the outside wants (see `Signals.pause`)."""
         self.stage.signals.pause(seconds / self.stage.speed)
+
+    def show(self, node_id: str, image: Image.Image) -> None:
+        """A preview for whoever submitted the prompt, in the form that this client takes."""
+        server, picture = self.stage.server, ("JPEG", image, PREVIEW_PX)
+        client_id = server.client_id
+        if not server.hub.takes_metadata(client_id):
+            server.send_sync(UNENCODED_PREVIEW_IMAGE, picture, client_id)
+            return
+        about = {"prompt_id": self.prompt_id, "parent_node_id": None}
+        about |= dict.fromkeys(("node_id", "display_node_id", "real_node_id"), node_id)
+        server.send_sync(PREVIEW_IMAGE_WITH_METADATA, (picture, about), client_id)
 
     def crash(self, restart_after_s: float) -> NoReturn:
         """The process dies here and now, and is started again after so many seconds."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +13,6 @@ from reconciler.simulator.outcomes import BREAKS_OFF, Outcome, Saver
 from reconciler.simulator.render import Clip, Tick
 from reconciler.simulator.run import NodeFailed, Result, Run
 from reconciler.simulator.signals import WorkerKilled
-from reconciler.simulator.socket import JPEG, PREVIEW_IMAGE
 
 Inputs = Mapping[str, Any]
 
@@ -77,7 +74,7 @@ def _sample(run: Run, node_id: str, outcome: Outcome, inputs: Inputs) -> None:
         run.pause(inputs["seconds"] / frames)
         run.progress.update(node_id, step + 1, frames)
         if inputs["previews"]:
-            _send_preview(run, step)
+            run.show(node_id, next(Clip(1, 64, 64, seed=step).images()))
 
 
 def _sample_for_ever(run: Run, node_id: str, frames: int) -> None:
@@ -95,13 +92,6 @@ def _break_off(run: Run, outcome: Outcome) -> None:
     if outcome is Outcome.OUT_OF_MEMORY:
         raise NodeFailed(OUT_OF_MEMORY_TYPE, OUT_OF_MEMORY_MESSAGE, OUT_OF_MEMORY_TIPS)
     raise NodeFailed("RuntimeError", "the script of this prompt says: error")
-
-
-def _send_preview(run: Run, step: int) -> None:
-    buffer = io.BytesIO()
-    next(Clip(1, 64, 64, seed=step).images()).save(buffer, format="JPEG")
-    payload = struct.pack(">I", JPEG) + buffer.getvalue()
-    run.stage.server.send_sync(PREVIEW_IMAGE, payload, run.stage.server.client_id)
 
 
 def _encode_tick(run: Run, clip: Clip, outcome: Outcome, inputs: Inputs) -> Tick:

@@ -6,10 +6,11 @@ torch and ComfyUI. The simulator has nodes of the same names, inputs and effects
 
 from .endings import CrashAfterSave, Hang, KillWorker, OutOfMemory, RaiseError
 from .follow_ups import QueueFollowUp
-from .sources import Linger, SlowNoise, Tone
+from .sources import Linger, SlowNoise, SlowPreviews, Tone
 
 NODE_CLASS_MAPPINGS = {
     "SlowNoise": SlowNoise,
+    "SlowPreviews": SlowPreviews,
     "Tone": Tone,
     "Linger": Linger,
     "RaiseError": RaiseError,

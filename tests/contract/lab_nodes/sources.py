@@ -9,6 +9,7 @@ from typing import Any
 import comfy.model_management
 import comfy.utils
 import torch
+from PIL import Image
 
 #: How often a node that waits listens for an interrupt, in seconds.
 LISTEN_S = 0.05
@@ -53,6 +54,36 @@ class SlowNoise:
             images.append(big[0].movedim(0, -1))
             _wait(step_seconds)
             bar.update(1)
+        return (torch.stack(images),)
+
+
+class SlowPreviews:
+    """A batch of pictures, one every `step_seconds`, each shown as a sampler shows its steps."""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "frames": ("INT", {"default": 8, "min": 1, "max": 10000}),
+                "width": ("INT", {"default": 256, "min": 16, "max": 4096}),
+                "height": ("INT", {"default": 256, "min": 16, "max": 4096}),
+                "step_seconds": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 3600.0}),
+            }
+        }
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "make"
+    CATEGORY = "lab"
+
+    def make(self, frames: int, width: int, height: int, step_seconds: float) -> tuple[Any]:
+        """A tensor of `frames` pictures."""
+        bar = comfy.utils.ProgressBar(frames)
+        images = []
+        for index in range(frames):
+            images.append(torch.full((height, width, 3), index / frames))
+            pixels = (images[-1] * 255).to(torch.uint8).numpy()
+            _wait(step_seconds)
+            bar.update_absolute(index + 1, frames, ("JPEG", Image.fromarray(pixels), 512))
         return (torch.stack(images),)
 
 
