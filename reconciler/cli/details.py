@@ -17,10 +17,10 @@ from reconciler.store.records import PromptRecord
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
 from reconciler.words import as_json as plain
-from reconciler.words.jobs import verdict
+from reconciler.words.jobs import still_to_go, verdict
 from reconciler.words.prompts import prompt_words
 from reconciler.words.servers import server_trouble
-from reconciler.words.times import ago, duration, local
+from reconciler.words.times import ago, local
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,7 @@ def _progress(job: JobView) -> str:
     if not job.is_open:
         return ""
     parts = [f"{job.progress}%" if job.progress else "", safe(job.stage or "")]
-    if job.queue_position is not None:
-        parts.append(f"number {job.queue_position} in the queue")
-    if job.eta_s is not None:
-        parts.append(f"about {duration(job.eta_s)} left")
-    return ", ".join(part for part in parts if part)
+    return ", ".join(part for part in (*parts, still_to_go(job)) if part)
 
 
 def _server(known: Known) -> str:

@@ -135,9 +135,9 @@ def _checked(view: JobView) -> str:
 
 
 def _left(view: JobView) -> str:
-    from reconciler.words.times import duration
+    from reconciler.core.words import time_left
 
-    return "" if view.eta_s is None else f"about {duration(view.eta_s)} left"
+    return "" if view.eta_s is None else time_left(view.eta_s, view.eta_high_s)
 
 
 def _last_line(view: JobView) -> str:

@@ -14,7 +14,7 @@ from reconciler.cli.terminal import safe
 from reconciler.settings import Settings
 from reconciler.store.records import StoryEvent
 from reconciler.words.evidence import evidence_lines
-from reconciler.words.jobs import verdict
+from reconciler.words.jobs import still_to_go, verdict
 from reconciler.words.next_step import next_step, outlook
 from reconciler.words.times import ago, duration, local
 from reconciler.words.told import Told, troubles
@@ -105,6 +105,8 @@ def _case(told: Told) -> Text:
         text.append(f" since {local(job.decided_at, told.now)}", "default")
     if job.reason:
         text.append(f": {safe(job.reason, MAX_NOW)}", "default")
+    if job.is_open and (to_go := still_to_go(job)):
+        text.append(f"\n{to_go}", "default")
     if job.output_path:
         text.append(f"\n{safe(job.output_path)}", "default")
     return text

@@ -102,6 +102,8 @@ def of_progress(job: JobProgress) -> Message:
         "stage": job.stage,
         "progress": job.progress,
         "eta_s": job.eta_s,
+        "eta_high_s": job.eta_high_s,
+        "wait_s": job.wait_s,
         "queue_position": job.queue_position,
         "server": job.server,
         "type": job.job_type,

@@ -36,6 +36,7 @@ def change_of(record: JobRecord, decision: Decision, progress: Progress) -> RowC
         progress=progress.percent,
         eta_s=progress.eta_s,
         eta_high_s=progress.eta_high_s,
+        wait_s=progress.wait_s,
         rule=decision.rule,
         reason=decision.reason,
         output_path=decision.output_path,

@@ -28,6 +28,8 @@ class Progress:
     percent: int | None = None
     eta_s: float | None = None
     eta_high_s: float | None = None
+    #: Until a waiting prompt begins; a median.
+    wait_s: float | None = None
 
 
 #: Mean and variance of a sum of durations.
@@ -68,8 +70,8 @@ class Estimator:
         if decision.stage is Stage.RUNNING and prompt is not None:
             return self._running(record, prompt)
         if decision.stage is Stage.PENDING and prompt is not None:
-            is_blocked = decision.rule == "blocked"  # nobody knows when ComfyUI will be restarted
-            return _progress(0, None if is_blocked else self._pending(record, prompt))
+            # Of a blocked server nobody knows when it will be restarted.
+            return Progress(0) if decision.rule == "blocked" else self._pending(record, prompt)
         return Progress(record.progress, record.eta_s, record.eta_high_s)
 
     def _running(self, record: JobRecord, prompt: PromptRecord) -> Progress:
@@ -104,7 +106,7 @@ class Estimator:
             {node: seconds for node, (_, seconds) in heard.ran.items()},
         )
 
-    def _pending(self, record: JobRecord, prompt: PromptRecord) -> Span:
+    def _pending(self, record: JobRecord, prompt: PromptRecord) -> Progress:
         """Until a waiting prompt ends: what runs, all that stands before it, and itself."""
         place, position, found = None, None, None
         server = self._servers.get(prompt.server or "")
@@ -116,7 +118,10 @@ class Estimator:
             wait = self._running_left[server.name]
             if place is Place.PENDING:
                 wait = _plus(wait, self._ahead(server, position or 1))
-        return total(*_plus(wait, _sum(self._expected(record, found, prompt.server))))
+        span = total(*_plus(wait, _sum(self._expected(record, found, prompt.server))))
+        # A median, as the sum is: the mean alone tells nearly the same of many.
+        wait_s = total(*wait).p50_s if wait[0] > 0 else 0.0
+        return Progress(0, span.p50_s, span.p90_s, min(wait_s, span.p50_s))
 
     def _left_of_running(self, server: WatchedServer) -> Sum:
         """Of what runs: the longest, where several do."""

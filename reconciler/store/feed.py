@@ -40,6 +40,8 @@ class JobProgress:
     queue_position: int | None
     progress: int | None
     eta_s: float | None
+    eta_high_s: float | None
+    wait_s: float | None
     job_type: str | None
 
 

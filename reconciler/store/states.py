@@ -18,8 +18,8 @@ State = Mapping[str, Any]
 
 _NAMES = (
     *("job_id", "attempt", "known_status", "failure", "stage", "server", "queue_position"),
-    *("progress", "eta_s", "eta_high_s", "rule", "reason", "overwritten", "opened_at"),
-    *("decided_at", "intended", "forgotten_at"),
+    *("progress", "eta_s", "eta_high_s", "wait_s", "rule", "reason", "overwritten"),
+    *("opened_at", "decided_at", "intended", "forgotten_at"),
 )
 _TIMES = ("opened_at", "decided_at", "forgotten_at")
 #: What is read of a state `s`.
@@ -149,6 +149,7 @@ def decided(job: Job, change: RowChange) -> dict[str, object]:
         "progress": change.progress,
         "eta_s": change.eta_s,
         "eta_high_s": change.eta_high_s,
+        "wait_s": change.wait_s,
         "rule": change.rule,
         "reason": change.reason,
     }

@@ -29,6 +29,7 @@ def job(view: JobView, now: float) -> dict[str, Any]:
         "queue_position": view.queue_position,
         "eta_s": view.eta_s,
         "eta_high_s": view.eta_high_s,
+        "wait_s": view.wait_s,
         "server": view.server,
         "age_s": None if view.created_at is None else round(now - view.created_at, 1),
         "reason": view.reason,

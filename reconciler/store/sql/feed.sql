@@ -28,7 +28,8 @@ where locktype = 'relation' and mode = 'RowExclusiveLock' and granted
 
 -- name: changed_states
 -- Of open jobs, what was written of late: of those that run, that will soon, and that are asked for.
-select job_id, known_status as status, stage, server, queue_position, progress, eta_s, job_type
+select job_id, known_status as status, stage, server, queue_position, progress, eta_s,
+       eta_high_s, wait_s, job_type
 from reconciler.job_state
 where known_status in ('queued', 'processing')
   and changed_at > clock_timestamp() - %(within_s)s * interval '1 s'

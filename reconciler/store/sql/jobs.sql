@@ -34,7 +34,8 @@ update reconciler.job_state s
 set attempt = s.attempt + 1, opened_at = now(), changed_at = clock_timestamp(),
     known_status = w.status, failure = null,
     stage = null, queue_position = null, progress = null, eta_s = null, eta_high_s = null,
-    rule = null, reason = null, decided_at = now(), overwritten = w.overwritten, forgotten_at = null
+    wait_s = null, rule = null, reason = null, decided_at = now(), overwritten = w.overwritten,
+    forgotten_at = null
 from jsonb_to_recordset(%(jobs)s)
     as w(job_id text, attempt integer, status text, overwritten integer)
 where s.job_id = w.job_id and s.job_id = any(%(job_ids)s) and s.attempt = w.attempt
@@ -80,7 +81,7 @@ returning job_id
 -- as reopened, and what is known of the old one's prompts is no evidence about it.
 update reconciler.job_state s
 set known_status = w.status, failure = null, stage = null, queue_position = null, eta_s = null,
-    eta_high_s = null, rule = 'application', reason = w.reason, decided_at = now(),
+    eta_high_s = null, wait_s = null, rule = 'application', reason = w.reason, decided_at = now(),
     changed_at = clock_timestamp()
 from jsonb_to_recordset(%(jobs)s)
     as w(job_id text, attempt integer, known_status text, status text, reason text)
@@ -103,7 +104,7 @@ for no key update of s skip locked
 update reconciler.job_state s
 set known_status = w.status, failure = w.failure, stage = w.stage, server = w.server,
     queue_position = w.queue_position, progress = w.progress, eta_s = w.eta_s,
-    eta_high_s = w.eta_high_s, rule = w.rule,
+    eta_high_s = w.eta_high_s, wait_s = w.wait_s, rule = w.rule,
     reason = w.reason, intended = null, changed_at = clock_timestamp(),
     job_type = coalesce(w.job_type, s.job_type),
     overwritten = case when w.stage in ('pending', 'running') then 0 else s.overwritten end,
@@ -111,8 +112,8 @@ set known_status = w.status, failure = w.failure, stage = w.stage, server = w.se
                       else s.decided_at end
 from jsonb_to_recordset(%(states)s) as w(
     job_id text, status text, failure text, stage text, server text, queue_position integer,
-    progress integer, eta_s double precision, eta_high_s double precision, rule text, reason text,
-    job_type text)
+    progress integer, eta_s double precision, eta_high_s double precision, wait_s double precision,
+    rule text, reason text, job_type text)
 where s.job_id = w.job_id and s.job_id = any(%(job_ids)s)
 
 -- name: note_intentions

@@ -47,7 +47,8 @@ returning r.id
 -- name: forget_job
 update reconciler.job_state
 set forgotten_at = clock_timestamp(), changed_at = clock_timestamp(), stage = null,
-    queue_position = null, eta_s = null, eta_high_s = null, reason = %(reason)s
+    queue_position = null, eta_s = null, eta_high_s = null, wait_s = null,
+    reason = %(reason)s
 where job_id = %(job_id)s
 
 -- name: remember_job

@@ -34,4 +34,7 @@ create index runs_noted on reconciler.runs (noted_at);
 create index runs_job on reconciler.runs (job_id);
 
 -- What nine of ten such jobs do not exceed; `eta_s` is the median.
-alter table reconciler.job_state add column eta_high_s double precision;
+alter table reconciler.job_state
+    add column eta_high_s double precision,
+    -- Until a waiting prompt begins; the median.
+    add column wait_s double precision;

@@ -22,6 +22,7 @@ JOB: dict[str, Any] = {
     "queue_position": None,
     "eta_s": 96.0,
     "eta_high_s": 140.0,
+    "wait_s": None,
     "server": "gpu1",
     "age_s": 210.4,
     "reason": "running on gpu1 for 2 min, 41 %",
@@ -71,6 +72,7 @@ class Job(Shape):
     queue_position: int | None
     eta_s: float | None = Field(description="Seconds that it will still take: the median.")
     eta_high_s: float | None = Field(None, description="What nine of ten such jobs do not exceed.")
+    wait_s: float | None = Field(None, description="Until a waiting prompt begins; a median.")
     server: str | None
     age_s: float | None
     reason: str | None = Field(description="Why it is as it is, in one sentence.")
