@@ -50,7 +50,7 @@ class JobPreview(StrEnum):
 Kind = Annotated[JobPreview, Query(description="`live`: what the sampler shows while it runs.")]
 
 
-@router.get("/jobs/{job_id}/preview", responses=_ANSWERS, response_class=Response)
+@router.get("/jobs/{job_id:path}/preview", responses=_ANSWERS, response_class=Response)
 def job_preview(
     request: Request,
     context: Context,
