@@ -77,9 +77,8 @@ def between(p50_s: float, p90_s: float) -> Span:
 
 def total(mean_s: float, variance: float) -> Span:
     """The sum of spans whose means and variances add up to these."""
-    if not mean_s > 0 or not math.isfinite(mean_s):
-        return Span.of(mean_s, SURE)
-    sigma = math.sqrt(math.log1p(max(variance, 0.0) / mean_s**2))
+    mean_s = _within(mean_s, SHORTEST_S, LONGEST_S**2)
+    sigma = math.sqrt(math.log1p(_within(variance, 0.0, LONGEST_S**4) / mean_s**2))
     return Span.of(mean_s * math.exp(-(sigma**2) / 2), sigma)
 
 

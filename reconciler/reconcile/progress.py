@@ -28,7 +28,7 @@ class Progress:
     percent: int | None = None
     eta_s: float | None = None
     eta_high_s: float | None = None
-    #: Until a waiting prompt begins; a median.
+    #: Until a waiting prompt begins, as is expected.
     wait_s: float | None = None
 
 
@@ -58,7 +58,7 @@ class Estimator:
         self._sums: dict[str, list[Sum]] = {}
         self._running_left: dict[str, Sum] = {}
         #: By what they depend on: of ten thousand jobs few are unlike.
-        self._spans: dict[tuple[object, ...], Span] = {}
+        self._spans: dict[tuple[object, ...], tuple[Span, Sum]] = {}
 
     def estimate(self, record: JobRecord, decision: Decision) -> Progress:
         """What row and state may say about progress under this decision."""
@@ -88,7 +88,7 @@ class Estimator:
         nodes = self._lessons.nodes(kind_of(record, found, prompt.server))
         work = self._work(prompt, found) or Work()
         elapsed_s = self._clock.now() - prompt.running_since
-        expected = self._expected(record, found, prompt.server)
+        expected, _ = self._expected(record, found, prompt.server)
         return left(work, elapsed_s, expected, nodes)
 
     def _work(self, prompt: PromptRecord, found: QueuedPrompt | None) -> Work | None:
@@ -118,10 +118,9 @@ class Estimator:
             wait = self._running_left[server.name]
             if place is Place.PENDING:
                 wait = _plus(wait, self._ahead(server, position or 1))
-        span = total(*_plus(wait, _sum(self._expected(record, found, prompt.server))))
-        # A median, as the sum is: the mean alone tells nearly the same of many.
-        wait_s = total(*wait).p50_s if wait[0] > 0 else 0.0
-        return Progress(0, span.p50_s, span.p90_s, min(wait_s, span.p50_s))
+        _, own = self._expected(record, found, prompt.server)
+        span = total(*_plus(wait, own))
+        return Progress(0, span.p50_s, span.p90_s, min(wait[0], span.p50_s))
 
     def _left_of_running(self, server: WatchedServer) -> Sum:
         """Of what runs: the longest, where several do."""
@@ -135,26 +134,28 @@ class Estimator:
         their prompts."""
         sums = self._sums.get(server.name)
         if sums is None:
-            spans = (self._expected_of(queued, server.name) for queued in server.queue.pending)
-            sums = list(accumulate(map(_sum, spans), _plus, initial=(0.0, 0.0)))
+            each = (self._sum_of(queued, server.name) for queued in server.queue.pending)
+            sums = list(accumulate(each, _plus, initial=(0.0, 0.0)))
             self._sums[server.name] = sums
         return sums[min(position, len(sums)) - 1]  # a second look may have found more
 
-    def _expected_of(self, queued: QueuedPrompt, server: str) -> Span:
+    def _sum_of(self, queued: QueuedPrompt, server: str) -> Sum:
         record, _ = self._by_prompt.get(queued.prompt_id, (None, None))
-        return self._expected(record, queued, server)
+        return self._expected(record, queued, server)[1]
 
     def _expected(
         self, record: JobRecord | None, found: QueuedPrompt | None, server: str | None
-    ) -> Span:
+    ) -> tuple[Span, Sum]:
         job = _STRANGER if record is None else record.job
         shown = None if found is None else (found.workflow, found.sizes)
         size = None if record is None else (record.expects.width, record.expects.height)
         key = (job.job_type, job.frames, size, shown, server)
-        if key not in self._spans:
+        known = self._spans.get(key)
+        if known is None:
             budget_s = expected_s(job, self._policy.stall, server)
-            self._spans[key] = self._lessons.expected(kind_of(record, found, server), budget_s)
-        return self._spans[key]
+            span = self._lessons.expected(kind_of(record, found, server), budget_s)
+            known = self._spans[key] = span, _sum(span)
+        return known
 
     def _found(self, prompt: PromptRecord) -> QueuedPrompt | None:
         server = self._servers.get(prompt.server or "")

@@ -12,6 +12,7 @@ from reconciler.retention.jobs import Jobs
 from reconciler.retention.keeper import Keeper, Quiet
 from reconciler.retention.manifests import Manifests
 from reconciler.retention.outputs import Outputs
+from reconciler.retention.runs import Runs
 from reconciler.retention.task import Keep, Task
 from reconciler.retention.thumbnails import Thumbnails
 from reconciler.service.attending import Attended
@@ -49,6 +50,7 @@ def tasks_of(settings: Settings, store: RetentionStore, attended: Attended) -> l
         Jobs(store, keep(kept.jobs_days)),
         Events(store, keep(kept.events_days, kept.events_count)),
         Thumbnails(store, keep(kept.thumbnails_days, kept.thumbnails_count)),
+        Runs(store, keep(kept.runs_days, kept.runs_count)),
     ]
     for server in settings.servers:
         if server.output_dir is not None:

@@ -29,5 +29,8 @@ class RetentionSettings(Section):
     outputs_count: Rows | None = 1_000_000
     thumbnails_days: Days | None = 30.0
     thumbnails_count: Rows | None = 50_000
+    #: What past runs took.
+    runs_days: Days | None = 365.0
+    runs_count: Rows | None = 200_000
     manifests_days: Days | None = 30.0
     manifests_count: Rows | None = 20_000

@@ -151,7 +151,7 @@ class RowChange:
     warning: str | None = None
     #: What nine of ten do not exceed; `eta_s` is the median.
     eta_high_s: float | None = None
-    #: Until a waiting prompt begins; a median. It moves as `eta_s` does.
+    #: Until a waiting prompt begins, as is expected. It moves as `eta_s` does.
     wait_s: float | None = None
 
 

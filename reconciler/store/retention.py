@@ -110,6 +110,12 @@ class RetentionStore:
             cursor.execute(query("delete_listings"), {"prompt_ids": prompt_ids})
         return len(gone)
 
+    def delete_runs(self, cutoff: datetime, batch: int) -> int:
+        """How many runs went."""
+        with self._connection.writing() as cursor:
+            cursor.execute(query("delete_runs"), {"cutoff": cutoff, "batch": batch})
+            return cursor.rowcount
+
     def drop_thumbnails(self, cutoff: datetime, batch: int) -> int:
         """How many outputs lost their pictures."""
         with self._connection.writing() as cursor:

@@ -54,7 +54,7 @@ class JobView:
     eta_s: float | None
     #: What nine of ten do not exceed; `eta_s` is the median.
     eta_high_s: float | None
-    #: Until a waiting prompt begins; a median.
+    #: Until a waiting prompt begins, as is expected.
     wait_s: float | None
     rule: str | None
     #: Why it is as it is, in one sentence.

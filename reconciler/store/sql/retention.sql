@@ -11,6 +11,10 @@ order by inspected_at desc offset %(count)s limit 1
 select inspected_at + interval '1 microsecond' as cutoff from reconciler.outputs where thumbnail is not null
 order by inspected_at desc offset %(count)s limit 1
 
+-- name: count_cutoff_runs
+select ended_at + interval '1 microsecond' as cutoff from reconciler.runs
+order by ended_at desc offset %(count)s limit 1
+
 -- name: age_cutoff
 select now() - %(days)s * interval '1 day' as cutoff
 

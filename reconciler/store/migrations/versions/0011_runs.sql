@@ -28,7 +28,6 @@ create table reconciler.runs (
     reused      boolean not null default false
 );
 create index runs_of_workflow on reconciler.runs (workflow, ended_at desc);
-create index runs_of_type on reconciler.runs (job_type, ended_at desc);
 create index runs_ended on reconciler.runs (ended_at);
 create index runs_noted on reconciler.runs (noted_at);
 create index runs_job on reconciler.runs (job_id);
@@ -36,5 +35,5 @@ create index runs_job on reconciler.runs (job_id);
 -- What nine of ten such jobs do not exceed; `eta_s` is the median.
 alter table reconciler.job_state
     add column eta_high_s double precision,
-    -- Until a waiting prompt begins; the median.
+    -- Until a waiting prompt begins, as is expected.
     add column wait_s double precision;

@@ -72,7 +72,7 @@ class Job(Shape):
     queue_position: int | None
     eta_s: float | None = Field(description="Seconds that it will still take: the median.")
     eta_high_s: float | None = Field(None, description="What nine of ten such jobs do not exceed.")
-    wait_s: float | None = Field(None, description="Until a waiting prompt begins; a median.")
+    wait_s: float | None = Field(None, description="Until a waiting prompt begins, as is expected.")
     server: str | None
     age_s: float | None
     reason: str | None = Field(description="Why it is as it is, in one sentence.")
