@@ -72,9 +72,11 @@ class PictureMaker:
         with self._changed:
             if (failure := self._failures.get(name)) and time.monotonic() < failure[0]:
                 raise NotMade(failure[1])
+            if self._closed:
+                raise TooMany("no more previews are made: this process is stopping")
             if name in self._tasks:
                 return None
-            if self._closed or len(self._tasks) >= self._most_waiting:
+            if len(self._tasks) >= self._most_waiting:
                 raise TooMany("as many previews as may wait are waiting: ask again in a while")
             self._tasks[name] = (output, order)
             self._begin()
