@@ -27,9 +27,11 @@ class Listener:
         self._connection = connection
         self._raw: PatientConnection | None = None
         self._in_vain = False
+        self._has_listened = False
 
     def wait(self, timeout_s: float) -> bool:
-        """True as soon as something changed; False after `timeout_s` seconds."""
+        """True as soon as something changed, or may have while the connection was broken; False
+        after `timeout_s` seconds."""
         deadline = time.monotonic() + timeout_s
         try:
             return self._hear(timeout_s)
@@ -57,10 +59,14 @@ class Listener:
         self.close()
 
     def _hear(self, timeout_s: float) -> bool:
+        was_broken = self._has_listened and self._raw is None
         raw = self._raw or self._listen()
         if raw is None:
             time.sleep(timeout_s)
             return False
+        self._has_listened = True
+        if was_broken:  # what was told meanwhile was told to nobody
+            return True
         if not select.select([raw], [], [], timeout_s)[0]:
             return False
         raw.poll()
