@@ -16,6 +16,7 @@ from reconciler.web.api import (
     stats,
     stream,
     things,
+    ws,
 )
 from reconciler.web.context import WebContext
 from reconciler.web.openapi import describe
@@ -42,6 +43,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(health.router)
     app.include_router(requests.router)
     app.include_router(stream.router)
+    app.include_router(ws.router)
     app.include_router(previews.router)
     app.include_router(files.router)
     for module in (things, stats, cost, jobs, anime):  # a path of a job takes what the others leave
