@@ -1,6 +1,6 @@
 #!/bin/sh
-# Debian's Postgres and PgBouncer, from whose programs the tests start servers of their own, and
-# libfaketime, which sets the clock of one process.
+# Debian's Postgres and PgBouncer, from whose programs the tests start servers of their own,
+# libfaketime, which sets the clock of one process, and Prometheus' promtool, which checks rules.
 #
 # Installs what is missing where root has apt; elsewhere those tests are skipped and say why.
 # No server is started and no cluster made: what is there stays as it is.
@@ -10,6 +10,7 @@ missing=
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing=postgresql
 [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+command -v promtool >/dev/null || missing="$missing prometheus"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from reconciler import metrics
 from reconciler.core.evidence import FileState
 from reconciler.core.naming import NamePatterns
 from reconciler.errors import DatabaseError, InspectionError, LeaseLost, OutputError
@@ -310,9 +311,11 @@ class OutputBook:
         return self._named(replace(here, inspected_at=self._clock.now()))
 
     def _inspected(self, path: Path, before: OutputRecord | None) -> OutputRecord:
-        inspection = self._inspect(
-            path, self._wanted, lambda progress: self._checks.heard(path, progress)
-        )
+        with metrics.inspecting() as told:
+            inspection = self._inspect(
+                path, self._wanted, lambda progress: self._checks.heard(path, progress)
+            )
+            told(inspection.verdict.value)
         record = self._record(inspection)
         if before is not None and not record.sound and _says_the_same(before, record):
             first = before.unsound_since if before.unsound_since is not None else self._clock.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from reconciler import metrics
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
 from reconciler.core.evidence import Ending, EndKind, NodeRun
 from reconciler.core.kinds import Kind, PromptRun, Run, Sizes
@@ -57,6 +58,8 @@ class Learner:
     def stored(self) -> None:
         """What was noted is stored: it is learned from."""
         self._learn(list(self._noted.values()))
+        for run in self._noted.values():
+            metrics.ran(run.kind.value, run.run.ran_s, run.waited_s)
         self._noted.clear()
 
     def refresh(self, now: float) -> None:

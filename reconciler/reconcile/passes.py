@@ -8,6 +8,7 @@ from functools import cached_property
 
 import structlog
 
+from reconciler import metrics
 from reconciler.core.case import Decision, Stage
 from reconciler.core.decide import decide
 from reconciler.core.jobs import Status
@@ -333,8 +334,21 @@ class Reconciler:
             failure=change.failure.value if change.failure else None,
             reason=clean_text(decision.reason, 500),
         )
+        if change.status.is_final:
+            self._measure(record, decision, change)
         if decision.interrupt and decision.prompt_id is not None:
             self._interrupt(record, decision.prompt_id)
+
+    def _measure(self, record: JobRecord, decision: Decision, change: RowChange) -> None:
+        prompts = (p for p in record.prompts if p.prompt_id == decision.prompt_id)
+        ending = next((p.ending for p in prompts), None)
+        ended_at = None if ending is None else ending.ended_at
+        metrics.job_ended(
+            change.status.value,
+            change.failure.value if change.failure else None,
+            change.server or record.server,
+            None if ended_at is None else self.clock.now() - ended_at,
+        )
 
     def _interrupt(self, record: JobRecord, prompt_id: str) -> None:
         """Tells the server to give up a stalled prompt. A node that hangs may ignore it."""

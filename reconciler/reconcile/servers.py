@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from reconciler import metrics
 from reconciler.comfyui.values import EndedPrompt, HistoryPage, Look, QueuedPrompt, ServerInfo
 from reconciler.core.evidence import SHARED, Place
 from reconciler.errors import OutputError, ServerAnswer, ServerError, ServerRefused, ServerTimeout
@@ -168,6 +169,7 @@ class WatchedServer:
 
     def _take(self, look: Look) -> None:
         self.queue = look
+        metrics.looked(self.name, len(look.running), len(look.pending))
         self._running = {p.prompt_id: p for p in look.running}
         self._pending = {p.prompt_id: (i, p) for i, p in enumerate(look.pending, start=1)}
         self.notes.forget([*self._running, *self._pending])
@@ -176,6 +178,7 @@ class WatchedServer:
         """The server did not answer, or not with what was asked."""
         self.fresh = False
         how = {ServerRefused: "refused", ServerTimeout: "timeout"}.get(type(error), "answer")
+        metrics.look_failed(self.name, how)
         if self.record.unreachable_since is None:
             log.warning("server does not answer", server=self.name, how=how, error=str(error))
             self.record.unreachable_since = now

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
+from reconciler import metrics
 from reconciler.comfyui.address import ServerAddress
 from reconciler.comfyui.client import ComfyClient
 from reconciler.comfyui.view import Viewer
@@ -135,6 +136,7 @@ class Attended:
     def end(self, name: str) -> None:
         """Lets go of a server: nothing more is asked of it or stored about its files."""
         self.servers.pop(name)
+        metrics.forget_server(name)
         self._clients.pop(name).close()
         root = self._roots[name]
         shared = self._books[root]

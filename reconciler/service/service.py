@@ -7,6 +7,7 @@ import time
 
 import structlog
 
+from reconciler import metrics
 from reconciler.comfyui.events import (
     Connected,
     Disconnected,
@@ -233,7 +234,7 @@ class Service:
         self._parts.turns.alone = not gatherer.remit.others
         gatherer.looks.begin(began_at)
         cpu_s = time.thread_time()  # what is waited for, a slow server, costs nobody anything
-        with self._passing:
+        with self._passing, metrics.passes.time():
             report = self._parts.reconciler.run_pass(
                 None if look_all else servers, search_history=everything
             )

@@ -121,6 +121,17 @@ class Statistics:
         """The ids of the jobs that have been queued for longest."""
         return [row["job_id"] for row in self._read("oldest_waiting", limit=limit)]
 
+    def longest_wait_s(self) -> float | None:
+        """How long the first in line has been queued, in seconds; None where nobody is."""
+        wait_s: float | None = self._read("longest_wait")[0]["wait_s"]
+        return wait_s
+
+    def events_behind(self, position: int) -> tuple[int, float]:
+        """How many events came after this one (10,000 at most), and how old the first of them is,
+        in seconds."""
+        row = self._read("events_behind", position=position)[0]
+        return row["number"], row["age_s"] or 0.0
+
     def run_times(self, since: float) -> list[RunTimes]:
         """Of all prompts that ended from `since` on, and then by job type, the most frequent
         first; empty where none did."""

@@ -11,6 +11,7 @@ from reconciler.web.api import (
     files,
     health,
     jobs,
+    metrics,
     previews,
     requests,
     stats,
@@ -46,7 +47,8 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(ws.router)
     app.include_router(previews.router)
     app.include_router(files.router)
-    for module in (things, stats, cost, jobs, anime):  # a path of a job takes what the others leave
+    # A path of a job takes what the others leave.
+    for module in (metrics, things, stats, cost, jobs, anime):
         app.include_router(module.router)
     include_pages(app)
     return app

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends
+from prometheus_client import Metric
 from starlette.requests import HTTPConnection
 
 from reconciler.previews.pictures import Pictures
@@ -17,6 +18,9 @@ from reconciler.web.database import Stores
 from reconciler.web.file_answer import FileRoom
 from reconciler.web.live import Live
 from reconciler.web.standing import Standing
+
+#: What metrics tell of the database stands for so long, in seconds.
+MEASURED_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class WebContext:
     idle_s: Callable[[], float | None] = lambda: None
     #: How many rows have which status: `store.stats.by_status`, which reads the whole table.
     counted: Standing[Mapping[str, int]] = field(default_factory=Standing)
+    #: What `web.measuring` read from the database: however many ask for metrics, it is asked once.
+    measured: Standing[list[Metric]] = field(default_factory=lambda: Standing(MEASURED_S))
 
     #: Whether a verdict waits for an inspection of this process: no preview is made before it.
     verdict_waits: Callable[[], bool] = lambda: False

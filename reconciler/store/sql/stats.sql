@@ -19,6 +19,15 @@ from reconciler.job_state where known_status in ('queued', 'processing') group b
 select job_id from reconciler.job_state where known_status = 'queued'
 order by opened_at, job_id limit %(limit)s
 
+-- name: longest_wait
+select extract(epoch from now() - min(opened_at))::float8 as wait_s
+from reconciler.job_state where known_status = 'queued'
+
+-- name: events_behind
+-- How many events there are behind one, and how old the first of them is.
+select count(*) as number, extract(epoch from now() - min(at))::float8 as age_s
+from (select at from reconciler.events where id > %(position)s order by id limit 10000) e
+
 -- name: run_times
 -- How long prompts that succeeded ran and waited, of those that ended lately.
 select job_type, count(*) as number,
