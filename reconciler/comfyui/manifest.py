@@ -191,11 +191,16 @@ def with_manifest(ended: EndedPrompt, manifest: Manifest) -> EndedPrompt:
         expected_frames=told.expected_frames if frames is None else frames,
         node_runs=told.node_runs,
     )
-    workflow = ended.prompt.workflow or manifest.ended.prompt.workflow
-    sizes = ended.prompt.sizes.or_else(manifest.ended.prompt.sizes)
+    more, prompt = manifest.ended.prompt, ended.prompt
+    prompt = replace(
+        prompt,
+        created_at=prompt.created_at if prompt.created_at is not None else more.created_at,
+        workflow=prompt.workflow or more.workflow,
+        sizes=prompt.sizes.or_else(more.sizes),
+    )
     return replace(
         ended,
-        prompt=replace(ended.prompt, workflow=workflow, sizes=sizes),
+        prompt=prompt,
         ending=ending,
         followed_by=manifest.ended.followed_by,
         ran=manifest.ended.ran,

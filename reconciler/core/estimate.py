@@ -1,4 +1,4 @@
-"""How far a running prompt is, and how long it will still take.
+"""How far a running prompt is, and how long it will still take (docs/progress.md).
 
 Progress   What its nodes took before, of those that are done, as part of that of all that are to
            run; cached nodes weigh nothing, and the current node counts by its steps, else by its

@@ -77,9 +77,12 @@ def between(p50_s: float, p90_s: float) -> Span:
 
 def total(mean_s: float, variance: float) -> Span:
     """The sum of spans whose means and variances add up to these."""
-    mean_s = _within(mean_s, SHORTEST_S, LONGEST_S**2)
-    sigma = math.sqrt(math.log1p(_within(variance, 0.0, LONGEST_S**4) / mean_s**2))
-    return Span.of(mean_s * math.exp(-(sigma**2) / 2), sigma)
+    if not (SHORTEST_S < mean_s < LONGEST_S and variance >= 0.0):  # else it is asked too often
+        mean_s = _within(mean_s, SHORTEST_S, LONGEST_S)
+        variance = _within(variance, 0.0, LONGEST_S**4)
+    squared = math.log1p(variance / (mean_s * mean_s))
+    sigma = min(max(math.sqrt(squared), SURE), UNSURE)
+    return Span(max(mean_s * math.exp(-squared / 2), SHORTEST_S), sigma)
 
 
 def added(spans: Iterable[Span]) -> Span:
