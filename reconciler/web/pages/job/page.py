@@ -16,11 +16,12 @@ from reconciler.store import Store
 from reconciler.store.output_ids import OutputFinder
 from reconciler.store.outputs import OutputRecord
 from reconciler.web.context import Context
-from reconciler.web.pages.job import actions, expected, outputs, timeline, verdicts
+from reconciler.web.pages.job import actions, expected, outputs, spent, timeline, verdicts
 from reconciler.web.pages.rendering import render
 from reconciler.web.pages.sentence import moment, sentence
 from reconciler.web.security.access import Reader, Role
 from reconciler.words import as_json
+from reconciler.words.cost import costs
 from reconciler.words.next_step import next_step, outlook
 from reconciler.words.told import Told, tell, troubles
 
@@ -66,6 +67,7 @@ def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
         "beside": verdicts.beside(view, told.prompts),
         "buttons": actions.buttons(view),
         "requests": store.requests.of_job(view.id),
+        "spent": spent.spent(costs(store, view.id)),
         "raw": _raw(told, records),
     }
 
