@@ -143,7 +143,8 @@ def when_calm(
     if row.cancelled or row.overwritten >= 2 or row.unsure:
         return None
     if not row.prompts:
-        return {row.written[-1] if row.written else "queued"}
+        known = row.written[-1] if row.written else "queued"
+        return {known, "cancelled"} if row.cancel_asked else {known}
     (prompt,) = row.prompts
     # What only carries the row's id and was gone before a look found it is nobody's.
     if prompt.tag is not None and prompt.place == "nowhere" and prompt.id not in linked:
