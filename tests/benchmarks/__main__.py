@@ -21,7 +21,17 @@ from rich.console import Console
 
 from reconciler.store import open_store
 from reconciler.store.embedded import ensure_running, stop
-from tests.benchmarks import contenders, eta, files, fleet, loads, report, scale, verdicts
+from tests.benchmarks import (
+    contenders,
+    eta,
+    files,
+    fleet,
+    loads,
+    previews,
+    report,
+    scale,
+    verdicts,
+)
 from tests.benchmarks.measure import Place, measure
 
 
@@ -29,11 +39,11 @@ def main() -> None:
     """Measures reactions and load: ours one by one, then the poller; then the verdicts.
 
     `files`, a directory with a million of them, is measured alone: it takes minutes and a GB. So
-    are `scale`, up to a hundred thousand open jobs, `fleet`, two hundred agents, and `eta`, how
-    wrong the remaining time is on made-up histories.
+    are `scale`, up to a hundred thousand open jobs, `fleet`, two hundred agents, `eta`, how
+    wrong the remaining time is on made-up histories, and `previews`, what a contact sheet costs.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parts = ("all", "verdicts", "reactions", "files", "scale", "fleet", "eta")
+    parts = ("all", "verdicts", "reactions", "files", "scale", "fleet", "eta", "previews")
     parser.add_argument("part", nargs="?", choices=parts, default="all")
     parser.add_argument("--quick", action="store_true", help="fewer ends; under 90 s")
     parser.add_argument("--comfyui", default="0.33.0", help="which version is simulated")
@@ -56,6 +66,8 @@ def main() -> None:
         fleet.run(console, quick=given.quick)
     if given.part == "eta":
         eta.run_all(console, quick=given.quick)
+    if given.part == "previews":
+        previews.run(console, quick=given.quick)
     console.print(f"{time.monotonic() - began_s:.0f} s; {_load_average()}")
 
 
