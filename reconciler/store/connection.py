@@ -29,6 +29,8 @@ _OF_ONE_STATEMENT = (
     psycopg2.ProgrammingError,
     psycopg2.NotSupportedError,
 )
+#: The role lacks the right, or the whole database is a copy that follows another.
+READ_ONLY = (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction)
 #: Of these classes, but about the database as a whole: nothing can be written there now.
 _OF_ALL = psycopg2.errors.ReadOnlySqlTransaction
 

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler.errors import DatabaseError
+from reconciler.store.connection import READ_ONLY
 from reconciler.store.cursors import BadCursor
 from reconciler.store.pages import NoSuchSort
 
@@ -97,7 +98,10 @@ def problem_json(problem: Problem) -> Response:
 
 def of_database(error: DatabaseError) -> Problem:
     """The database is away, too slow, or not as it has to be: what the store says of it has no
-    password in it."""
+    password in it. Where this database only lets us read that is no fault, and no time mends it."""
+    if isinstance(error.__cause__, READ_ONLY):
+        words = "The web interface may only read this database: ask one that may change it."
+        return Problem(403, f"{words} {error}"[: 2 * MOST_CHARS])
     log.warning("a request met a database that does not answer", error=str(error))
     return Problem(503, str(error)[: 2 * MOST_CHARS], headers={"Retry-After": str(RETRY_S)})
 
