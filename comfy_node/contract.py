@@ -63,7 +63,8 @@ how the prompt ended: no manifest is written of that, and history is the one to 
 **Preview.** GET PREVIEW_PATH?prompt_id=<id> answers with the newest picture that the nodes of a
 running prompt have shown, most of them samplers: image/jpeg or image/png, at most PREVIEW_PX wide
 and high and MAX_PREVIEW_BYTES long. 404 with an empty body: the prompt does not run, or has shown
-none (ComfyUI's previews are off unless somebody switches them on: --preview-method, or its menu).
+none (previews are off unless --preview-method, or the prompt's extra_data.preview_method where ComfyUI
+knows it, switches them on).
 
 **Broadcast.** Websocket events to everybody: EVENT_START {prompt_id, job_id, at}, EVENT_PROGRESS
 {prompt_id, node_id, node_type, value, max, nodes_done, at} at most PROGRESS_PER_S a second for

@@ -23,8 +23,8 @@ EVERY_S = 1.0
 #: Prompts of one server that are watched at once: it runs one.
 MOST_WATCHED = 4
 _NOTHING = (
-    "nothing is shown: the sampler has not begun, or ComfyUI's previews are off. They are switched"
-    " on by its menu, or by starting it with --preview-method auto"
+    "nothing is shown: the sampler has not begun, or ComfyUI's previews are off. Starting"
+    " it with --preview-method auto switches them on"
 )
 _NO_PACK = (
     "the server has no node pack that shows what the sampler does: install it, or a newer one"
