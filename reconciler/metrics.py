@@ -22,7 +22,8 @@ from prometheus_client import (
 
 #: Apart from the library's own, which others may use.
 REGISTRY = CollectorRegistry()
-disable_created_metrics()  # when each series began: as many series again, which nobody asks for
+# When each series began: as many series again, which nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 

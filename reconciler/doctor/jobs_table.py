@@ -20,6 +20,8 @@ from reconciler.store.table import JobsTable, identifier
 
 #: A table without an index on status is read whole once a second; up to here that is nothing.
 SMALL_BYTES = 8 * 2**20
+#: A page of the list of jobs may read so much: some tenths of a second.
+LARGE_BYTES = 64 * 2**20
 #: The fields that a pass reads and writes, as far as the table has them.
 READ = (
     *("id", "status", "prompt_id"),
@@ -58,7 +60,11 @@ def check_jobs_table(
         yield failed_by(_WHAT, error, "run `reconciler adopt`, which looks for what fits")
         return
     with connection.transaction() as cursor:
-        values = {"table": table_name, "status": mapping.columns.status}
+        values = {
+            "table": table_name,
+            "status": mapping.columns.status,
+            "created_at": table.column("created_at"),
+        }
         cursor.execute(query("doctor_table"), values)
         facts = cursor.fetchone()
     assert facts is not None
@@ -121,6 +127,10 @@ def judge_table(
             f"{name} is large, without an index on {column}: it is read whole every second",
             f"CREATE INDEX CONCURRENTLY ON {name} ({column}) WHERE {column} IN ({words});",
         )
+    made = table.column("created_at")
+    if made and not facts["created_indexed"] and facts["size_bytes"] > LARGE_BYTES:
+        index = f"CREATE INDEX CONCURRENTLY ON {name} ({_spelt(made)});"
+        yield ok(_WHAT, f"each page of jobs by their age reads all of {name}; quicker with {index}")
 
 
 def _is_wanted(table: JobsTable, field: str) -> bool:

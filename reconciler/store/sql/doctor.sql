@@ -50,7 +50,10 @@ select c.oid::regclass::text as name, pg_relation_size(c.oid) as size_bytes,
                where i.indrelid = c.oid and a.attname = %(status)s and i.indisvalid
                  and (i.indkey[0] = a.attnum
                       or position(quote_ident(a.attname) in pg_get_expr(i.indpred, i.indrelid)) > 0
-                     )) as indexed
+                     )) as indexed,
+       exists (select from pg_index i join pg_attribute a on a.attrelid = i.indrelid
+               where i.indrelid = c.oid and a.attname = %(created_at)s and i.indisvalid
+                 and i.indkey[0] = a.attnum and i.indpred is null) as created_indexed
 from pg_class c where c.oid = to_regclass(%(table)s)
 
 -- name: doctor_patience

@@ -144,6 +144,7 @@ FACTS: Mapping[str, Any] = {
     "unreadable": [],
     "unwritable": [],
     "indexed": True,
+    "created_indexed": True,
 }
 
 
@@ -217,6 +218,14 @@ def test_an_index_matters_for_large_tables(size_bytes: int, warned: bool) -> Non
     assert (len(found) == 2) is warned
     assert not warned or "CREATE INDEX CONCURRENTLY ON jobs (status)" in found[1].advice
     assert len(table(size_bytes=size_bytes, indexed=True)) == 1
+
+
+def test_a_very_large_table_is_told_which_index_pages_by_age_want() -> None:
+    found = table(size_bytes=2**30, created_indexed=False)
+    assert [finding.level for finding in found] == [Level.OK, Level.OK]
+    assert "CREATE INDEX CONCURRENTLY ON jobs (created_at);" in found[1].detail
+    assert len(table(size_bytes=2**30, created_indexed=True)) == 1
+    assert len(table(size_bytes=2**20, created_indexed=False)) == 1
 
 
 def test_statuses_of_ours_alone() -> None:
