@@ -42,10 +42,11 @@ class Changes:
         return news + self._servers_if_new()
 
     def recent(self) -> list[Message]:
-        """What was told of late, for whoever comes now."""
-        return [message for _, message in self._told.values()]
+        """What was told of late, and how the servers are, for whoever comes now."""
+        servers = [] if self._told_servers is None else [self._told_servers]
+        return [*servers, *(message for _, message in self._told.values())]
 
     def _servers_if_new(self) -> list[Message]:
         message = of_servers(self._servers.all())
         before, self._told_servers = self._told_servers, message
-        return [message] if before is not None and before.data != message.data else []
+        return [message] if before is None or before.data != message.data else []

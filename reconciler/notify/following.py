@@ -51,11 +51,10 @@ class Following:
                 return None
             writers &= store.writers()
         self._rule = GapRule(newest)
-        start = max(newest - SIZE, 0)
-        events = store.events(start, upto=newest, limit=SIZE)
-        while events and events[0].at < time.time() - YOUNG_S:
-            start = events.pop(0).id
-        return [of_event(event) for event in events], start, newest
+        recent = store.events(max(newest - SIZE, 0), upto=newest, limit=SIZE)
+        young = [event for event in recent if event.at > time.time() - YOUNG_S]
+        start = young[0].id - 1 if young else newest
+        return [of_event(event) for event in young], start, newest
 
     @property
     def begun(self) -> bool:
