@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test debian lint bench faults mutants fuzz contract docs clean
+.PHONY: help demo run test debian browser lint bench faults mutants fuzz contract docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,14 @@ demo: $(READY) ## Watch 17 jobs end in every way (simulated ComfyUI, real Postgr
 run: $(READY) ## Run the service: make run ARGS="--server http://127.0.0.1:8188 --output-dir DIR"
 	$(BIN)/reconciler run $(ARGS)
 
-test: $(READY) debian ## Run all tests
+test: $(READY) debian browser ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 debian:
 	@tests/debian.sh
+
+browser: $(READY)
+	@tests/browser.sh $(BIN)/python
 
 lint: $(READY) ## Check style, types and the layers
 	$(BIN)/ruff check .
