@@ -42,8 +42,8 @@ null, times are seconds since the epoch by ComfyUI's clock:
     now            ComfyUI's clock at the answer: an age is `now` minus a time
     worker_alive   true | false; null before a worker was ever seen
     running        [{prompt_id, number, job_id, job_id_from, first_prompt_id, client_id,
-                   output_nodes, graph_nodes, created_at, workflow, sizes, since, node_id,
-                   node_type, value, max, nodes_done, sign_at}]
+                   output_nodes, graph_nodes, created_at, workflow, sizes, node_types, since,
+                   node_id, node_type, value, max, nodes_done, sign_at}]
     pending        [{prompt_id, number, job_id, job_id_from, first_prompt_id, client_id,
                    output_nodes, graph_nodes, created_at, workflow, sizes}], in the order in which
                    they will run
@@ -52,19 +52,20 @@ null, times are seconds since the epoch by ComfyUI's clock:
     cursor         the newest seq: the next question's `since`
     complete       false where entries after `since` were already forgotten
 
-`workflow` and `sizes` are as in the manifest; older packs tell neither. In running and
-pending, output_nodes and graph_nodes are numbers, and keys whose value is null are
-left out. `sign_at` is the prompt's last sign of life (its start, a node event, a step). In ended,
-job_id is null where a Tag node named it: the manifest, which tells that, is the one to read; and
-first_prompt_id is left out where it is no follow-up. `kind` is null there where ComfyUI did not say
-how the prompt ended: no manifest is written of that, and history is the one to ask. A prompt is in
-`running` until its manifest is in place, so it is at every instant in one of the three lists.
+`workflow` and `sizes` are as in the manifest, `node_types` is {node id: type} of at most
+MAX_NODE_TYPES nodes; older packs tell none of these. In running and pending, output_nodes and
+graph_nodes are numbers, and keys whose value is null are left out. `sign_at` is the prompt's last
+sign of life (its start, a node event, a step). In ended, job_id is null where a Tag node named it:
+the manifest, which tells that, is the one to read; and first_prompt_id is left out where it is no
+follow-up. `kind` is null there where ComfyUI did not say how the prompt ended: no manifest is
+written of that, and history is the one to ask. A prompt is in `running` until its manifest is in
+place, so it is at every instant in one of the three lists.
 
 **Preview.** GET PREVIEW_PATH?prompt_id=<id> answers with the newest picture that the nodes of a
 running prompt have shown, most of them samplers: image/jpeg or image/png, at most PREVIEW_PX wide
-and high and MAX_PREVIEW_BYTES long. 404 with an empty body: the prompt does not run, or has shown
-none (previews are off unless --preview-method, or the prompt's extra_data.preview_method where ComfyUI
-knows it, switches them on).
+and high and MAX_PREVIEW_BYTES long. 204: the prompt does not run, or has shown none (previews are
+off unless --preview-method, or the prompt's extra_data.preview_method where ComfyUI knows it,
+switches them on).
 
 **Broadcast.** Websocket events to everybody: EVENT_START {prompt_id, job_id, at}, EVENT_PROGRESS
 {prompt_id, node_id, node_type, value, max, nodes_done, at} at most PROGRESS_PER_S a second for
@@ -117,6 +118,8 @@ DIGESTS = ("xxh3_128", "blake3", "sha256")
 
 SNAPSHOT_PATH = "/reconciler/snapshot"
 SNAPSHOT_FORMAT = 1
+#: Nodes of a running prompt whose types the snapshot tells; of a larger graph none.
+MAX_NODE_TYPES = 500
 #: Ends that the snapshot remembers.
 MAX_ENDED = 256
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .contract import (
+    MAX_NODE_TYPES,
     NOTE_FIRST_PROMPT_ID,
     NOTE_JOB_ID_FROM,
     PACK_VERSION,
@@ -55,7 +56,8 @@ def take(pack: Pack, query: Mapping[str, Any]) -> dict[str, Any]:
     with queue.mutex:
         running, pending = list(queue.currently_running.values()), list(queue.queue)
         view = pack.ledger.view()
-    live = [_prompt(pack, Item.of(entry)) for entry in running]
+    items = [Item.of(entry) for entry in running]
+    live = [{**_prompt(pack, item), "node_types": _node_types(item.graph)} for item in items]
     known = {prompt["prompt_id"] for prompt in live}
     # Between ComfyUI's own note of an end and ours, the prompt is still on its way out.
     live += [{"prompt_id": one.prompt_id} for one in view.ending if one.prompt_id not in known]
@@ -97,6 +99,13 @@ def _prompt(pack: Pack, item: Item) -> dict[str, Any]:
         else created_at,
         **pack.works.of(item.prompt_id, item.graph),
     }
+
+
+def _node_types(graph: dict[str, Any]) -> dict[str, str] | None:
+    if len(graph) > MAX_NODE_TYPES:
+        return None
+    types = {n: node.get("class_type") for n, node in graph.items() if isinstance(node, dict)}
+    return {n: kind[:200] for n, kind in types.items() if isinstance(kind, str)}
 
 
 def _short(told: dict[str, Any]) -> dict[str, Any]:

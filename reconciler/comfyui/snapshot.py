@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
+from sys import intern
 from typing import Any
 
-from comfy_node.contract import KINDS, SNAPSHOT_FORMAT, tag_text
+from comfy_node.contract import KINDS, MAX_NODE_TYPES, SNAPSHOT_FORMAT, tag_text
 from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, items, mapping, number, text, whole
 from reconciler.comfyui.values import EndedNote, Look, QueuedPrompt, RunningState
 from reconciler.comfyui.works import told_work
@@ -84,9 +86,18 @@ def _queued(prompt: Mapping[str, Any]) -> QueuedPrompt:
         created_at=number(prompt.get("created_at")),
         job_id_from=text(prompt.get("job_id_from"), _MAX_WORD_CHARS),
         first_prompt_id=text(prompt.get("first_prompt_id"), MAX_ID_CHARS),
+        node_types=_node_types(prompt.get("node_types")),
         workflow=workflow,
         sizes=sizes,
     )
+
+
+def _node_types(told: object) -> dict[str, str]:
+    types = islice(mapping(told).items(), MAX_NODE_TYPES)
+    read = ((node_id, text(kind, _MAX_WORD_CHARS)) for node_id, kind in types)
+    return {
+        node_id: intern(kind) for node_id, kind in read if kind and len(node_id) <= MAX_ID_CHARS
+    }
 
 
 def _state(prompt: Mapping[str, Any], now: float | None) -> RunningState:

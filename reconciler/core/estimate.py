@@ -32,8 +32,10 @@ MOST_BY_TIME = 0.9
 PACE_FROM = 0.35
 #: How far off a pace may be that is believed: a stumble early on is no pace. As a logarithm.
 MOST_OFF = 0.7
-#: How far off a progress is that weighs all nodes alike, at the start and near the end.
+#: How far off a progress is that weighs all nodes alike, at the start and near the end; and one
+#: that weighs them by their types.
 VAGUE, LESS_VAGUE = 1.6, 0.6
+BY_TYPE, LATE_BY_TYPE = 1.2, 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,18 @@ def expected_s(job: Job, policy: StallPolicy, server: str | None = None) -> floa
 def left(work: Work, elapsed_s: float, expected: Span, nodes: NodeLessons | None = None) -> Span:
     """How long a running prompt still takes, that has run for `elapsed_s`."""
     elapsed_s = max(elapsed_s, 0.0) if math.isfinite(elapsed_s) else 0.0
-    if nodes is not None and _is_known(work, nodes):
+    known = nodes is not None and _is_known(work, nodes)
+    if nodes is not None and known and not nodes.guessed:
         return _left_of_nodes(work, expected, nodes)
     by_duration = expected.left_after(elapsed_s)
-    done = done_part(work)
-    if done is None or done >= 1.0 or not elapsed_s > 0 or not work.nodes_total:
+    done = done_part(work, nodes)
+    if done is None or done >= 1.0 or not elapsed_s > 0:
         return by_duration
+    early, late = (BY_TYPE, LATE_BY_TYPE) if known else (VAGUE, LESS_VAGUE)
     # Half a node more: none done is no reason to expect for ever.
-    done = (done * work.nodes_total + 0.5) / (work.nodes_total + 1)
-    vague = LESS_VAGUE + (VAGUE - LESS_VAGUE) * (1 - done)
+    number = work.nodes_total or len(nodes.by_id if nodes is not None else "") or 1
+    done = (done * number + 0.5) / (number + 1)
+    vague = late + (early - late) * (1 - done)
     return _mixed(by_duration, Span.of(elapsed_s * (1 - done) / done, vague))
 
 
@@ -110,7 +115,7 @@ def _is_known(work: Work, nodes: NodeLessons) -> bool:
 
 
 def _weighed_part(work: Work, nodes: NodeLessons) -> float:
-    to_come = math.fsum(n.span.p50_s * n.runs for n in nodes.after(work.node_id, work.ended))
+    to_come = _to_come(work, nodes)
     done = math.fsum(nodes.by_id[n].span.p50_s for n in work.ended if n in nodes.by_id)
     current = nodes.by_id.get(work.node_id or "")
     if current is not None and work.node_id not in work.ended:
@@ -118,6 +123,17 @@ def _weighed_part(work: Work, nodes: NodeLessons) -> float:
         done += part * current.span.p50_s
         to_come += (1 - part) * current.span.p50_s
     return done / (done + to_come) if done + to_come > 0 else 0.0
+
+
+def _to_come(work: Work, nodes: NodeLessons) -> float:
+    """Seconds that the nodes took before that are still to come."""
+    coming = nodes.after(work.node_id, work.ended)
+    seconds = math.fsum(n.span.p50_s * n.runs for n in coming)
+    if nodes.guessed and coming and work.nodes_total:
+        # Some of them were done unheard, or were cached: their number is known, not which.
+        number = min(max(work.nodes_total - max(work.nodes_done, 0) - 1, 0), len(coming))
+        seconds *= number / len(coming)
+    return seconds
 
 
 def _part(work: Work, current: NodeLesson) -> float:

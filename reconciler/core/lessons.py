@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from reconciler.core.kinds import Kind, Run
-from reconciler.core.nodes import NodeLessons
+from reconciler.core.nodes import LEAST_S, NodeLessons
 from reconciler.core.spans import Span
 from reconciler.core.weighing import Sample, at_size, middle_and_width
+
+_T = TypeVar("_T")
 
 #: Runs kept of each workflow and of each job type: things change.
 MAX_KEPT = 80
@@ -41,6 +44,8 @@ class Lessons:
 
     _by_workflow: dict[str, deque[Run]] = field(default_factory=dict)
     _by_type: dict[str, deque[Run]] = field(default_factory=dict)
+    #: Logarithms of the seconds that nodes of a type took, whatever the workflow.
+    _of_types: dict[str, deque[float]] = field(default_factory=dict)
     _spans: dict[tuple[Kind, float], Span] = field(default_factory=dict)
     _nodes: dict[Kind, NodeLessons | None] = field(default_factory=dict)
     _speeds: dict[str, float] | None = None
@@ -56,6 +61,8 @@ class Lessons:
             ):
                 if key is not None:
                     _remember(kept, key, run)
+            for node in run.nodes:
+                _remember(self._of_types, node.node_type, math.log(max(node.seconds, LEAST_S)))
             self._spans.clear()
             self._nodes.clear()
             self._speeds = None
@@ -81,6 +88,14 @@ class Lessons:
             runs = [run for run in self._by_workflow.get(kind.workflow or "", ()) if run.nodes]
             self._nodes[kind] = NodeLessons.of(self._weighed(kind, runs)) if runs else None
         return self._nodes[kind]
+
+    def guess(self, types: Mapping[str, str]) -> NodeLessons | None:
+        """What the nodes of a graph take of which no run told; None where there are no types."""
+        if not types:
+            return None
+        known = {kind: self._of_types[kind] for kind in types.values() if kind in self._of_types}
+        seconds = {kind: math.exp(_middle(list(found))) for kind, found in known.items()}
+        return NodeLessons.guess(types, seconds)
 
     def _expected(self, kind: Kind, budget_s: float) -> Span:
         span = Span.of(budget_s, OF_BUDGET)
@@ -123,10 +138,10 @@ class Lessons:
         return self._speeds
 
 
-def _remember(kept: dict[str, deque[Run]], key: str, run: Run) -> None:
-    runs = kept.pop(key, None) or deque(maxlen=MAX_KEPT)
-    runs.append(run)
-    kept[key] = runs
+def _remember(kept: dict[str, deque[_T]], key: str, new: _T) -> None:
+    known = kept.pop(key, None) or deque(maxlen=MAX_KEPT)
+    known.append(new)
+    kept[key] = known
     if len(kept) > MAX_KINDS:
         del kept[next(iter(kept))]
 

@@ -18,6 +18,15 @@ LEAST_S = 1e-3
 SLOPE, FIRMNESS = 0.9, 0.5
 #: What a node is expected to vary by before its runs show it.
 BEFORE_SHOWN = 0.2
+#: What a node takes of whose type nothing is known, in seconds. Only what it is to others counts.
+USUAL_S = {
+    RunStage.LOADING: 8.0,
+    RunStage.SAMPLING: 60.0,
+    RunStage.ENCODING: 6.0,
+    RunStage.RUNNING: 1.0,
+}
+#: How far off a guess by type may be; standard deviation of the logarithm.
+GUESSED = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ class NodeLessons:
     by_id: Mapping[str, NodeLesson]
     #: Node ids in the order in which they end.
     order: tuple[str, ...]
+    #: No run of this workflow was seen: times are those of the types, and the order is unknown.
+    guessed: bool = False
 
     @classmethod
     def of(cls, weighed: Sequence[tuple[float, float, float, Run]]) -> NodeLessons:
@@ -60,9 +71,22 @@ class NodeLessons:
         order = dict.fromkeys(node.node_id for node in longest[3].nodes)
         return cls(by_id, (*order, *(node_id for node_id in by_id if node_id not in order)))
 
+    @classmethod
+    def guess(cls, types: Mapping[str, str], seconds: Mapping[str, float]) -> NodeLessons:
+        """Of a graph that never ran: by its nodes' types, and what such nodes took elsewhere."""
+        by_id = {
+            node_id: NodeLesson(
+                kind, Span.of(seconds.get(kind) or USUAL_S[stage_of_type(kind)], GUESSED), 1.0
+            )
+            for node_id, kind in types.items()
+        }
+        return cls(by_id, tuple(by_id), guessed=True)
+
     def after(self, node_id: str | None, ended: Collection[str]) -> list[NodeLesson]:
         """The nodes that are still to come where this one runs and those have ended. What should
         have run before and did not was answered from the cache."""
+        if self.guessed:
+            return [n for i, n in self.by_id.items() if i not in ended and i != node_id]
         place = {node: n for n, node in enumerate(self.order)}
         known = [place[node] for node in (*ended, node_id) if node in place]
         begin = max(known, default=-1) + 1

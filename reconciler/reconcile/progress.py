@@ -11,6 +11,7 @@ from reconciler.core.estimate import Work, expected_s, left, percent
 from reconciler.core.evidence import Place
 from reconciler.core.jobs import Job, Status
 from reconciler.core.lessons import Lessons
+from reconciler.core.nodes import NodeLessons
 from reconciler.core.policy import Policy
 from reconciler.core.spans import Span, total
 from reconciler.reconcile.clock import DatabaseClock
@@ -77,7 +78,7 @@ class Estimator:
     def _running(self, record: JobRecord, prompt: PromptRecord) -> Progress:
         found = self._found(prompt)
         work = self._work(prompt, found)
-        nodes = self._lessons.nodes(kind_of(record, found, prompt.server))
+        nodes = self._nodes(record, found, prompt)
         done = record.progress if work is None else percent(work, record.progress or 0, nodes)
         return _progress(done, self._left(record, prompt))
 
@@ -85,7 +86,7 @@ class Estimator:
         if prompt.running_since is None:
             return None
         found = self._found(prompt)
-        nodes = self._lessons.nodes(kind_of(record, found, prompt.server))
+        nodes = self._nodes(record, found, prompt)
         work = self._work(prompt, found) or Work()
         elapsed_s = self._clock.now() - prompt.running_since
         expected, _ = self._expected(record, found, prompt.server)
@@ -156,6 +157,13 @@ class Estimator:
             span = self._lessons.expected(kind_of(record, found, server), budget_s)
             known = self._spans[key] = span, _sum(span)
         return known
+
+    def _nodes(
+        self, record: JobRecord, found: QueuedPrompt | None, prompt: PromptRecord
+    ) -> NodeLessons | None:
+        """What the nodes took before; of a graph that never ran, what such nodes usually take."""
+        known = self._lessons.nodes(kind_of(record, found, prompt.server))
+        return known or self._lessons.guess(found.node_types if found is not None else {})
 
     def _found(self, prompt: PromptRecord) -> QueuedPrompt | None:
         server = self._servers.get(prompt.server or "")

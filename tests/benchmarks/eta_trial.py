@@ -115,7 +115,8 @@ def _with_those_before(runs: Iterable[Played]) -> Iterator[tuple[Played, list[Pl
 def _judge(trial: Trial, played: Played, lessons: Lessons, mean: Mean) -> None:
     kind = _kind(played)
     case = _case(played, known=lessons.knows(kind))
-    expected, nodes = lessons.expected(kind, played.budget_s), lessons.nodes(kind)
+    expected = lessons.expected(kind, played.budget_s)
+    nodes = lessons.nodes(kind) or lessons.guess(played.types if played.shows_graph else {})
     for point in POINTS:
         elapsed_s = point * played.ran_s
         true_s = played.ran_s - elapsed_s

@@ -56,7 +56,8 @@ class Played:
     #: (node id, type, seconds, steps, warm-up in seconds) of those that ran.
     nodes: list[tuple[str, str, float, int, float]]
     cached: list[str]
-    graph_nodes: int
+    #: Of all nodes of the graph, by their ids.
+    types: dict[str, str]
     #: The graph was seen; the times of the nodes are told at the end; progress is heard.
     shows_graph: bool = True
     tells_times: bool = True
@@ -67,6 +68,11 @@ class Played:
 
     def __post_init__(self) -> None:
         self.ran_s = sum(node[2] for node in self.nodes)
+
+    @property
+    def graph_nodes(self) -> int:
+        """How many nodes the graph has."""
+        return len(self.types)
 
     @property
     def ended_s(self) -> float:
@@ -160,6 +166,7 @@ def _play(
         warm_up = recipe.warm_up * seconds * (0.3 if warm else 1.0)
         nodes.append((recipe.node_id, recipe.node_type, seconds, recipe.steps, warm_up))
     return Played(
-        number, workflow, server, frames, width, height, 0.0, nodes, cached, len(recipes),
+        number, workflow, server, frames, width, height, 0.0, nodes, cached,
+        dict(sorted((recipe.node_id, recipe.node_type) for recipe in recipes)),
         budget_s=(30.0 + 2.5 * frames),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen
 from reconciler.comfyui.snapshot import Snapshot, snapshot_of
 from reconciler.comfyui.values import EndedNote, QueuedPrompt, RunningState
 from reconciler.core.evidence import EndKind
+from reconciler.core.kinds import Sizes
 from tests.unit.comfyui.recorded import VERSIONS, recorded_pack
 from tests.unit.comfyui.snapshots import BUSY, NOW, end, snapshot
 from tests.unit.comfyui.test_history import JSON
@@ -42,6 +43,20 @@ def test_a_busy_server() -> None:
         EndedNote("px", EndKind.REMOVED, None, NOW - 5),
     )
     assert look.complete is True
+
+
+def test_the_kind_of_work_is_told_and_what_is_none_is_not_known() -> None:
+    prompt = {
+        "prompt_id": "p1",
+        "workflow": "0123456789abcdef",
+        "sizes": {"width": 512, "height": 768, "frames": True, "steps": -1, "other": 3},
+        "node_types": {"1": "KSampler", "2": None, "x" * 9999: "SaveImage"},
+    }
+    strange = {"prompt_id": "p2", "workflow": 7, "sizes": ["x"], "node_types": "none"}
+    told, unknown = read(snapshot(running=[prompt], pending=[strange])).look
+    assert (told.workflow, told.sizes) == ("0123456789abcdef", Sizes(None, 512, 768, None))
+    assert told.node_types == {"1": "KSampler"}
+    assert (unknown.workflow, unknown.sizes, unknown.node_types) == (None, Sizes(), {})
 
 
 @pytest.mark.parametrize("version", VERSIONS)

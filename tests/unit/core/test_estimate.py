@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -157,6 +158,39 @@ def test_a_node_of_unknown_steps_counts_by_its_time_and_never_as_done():
     assert shown == sorted(shown)
     assert shown[0] == 0
     assert shown[-1] == 45
+
+
+def test_a_graph_that_never_ran_goes_by_the_types_of_its_nodes():
+    types = {
+        "1": "CLIPTextEncode",
+        "2": "VAELoader",
+        "3": "KSampler",
+        "4": "SaveVideo",
+        "5": "Note",
+    }
+    nodes = Lessons().guess(types)
+    before = Work(5, 3, node_id="3", ended={"1": 0.1, "2": 2.0, "5": 0.1})
+    assert percent(before, 0) == 60, "as if all nodes were alike"
+    assert percent(before, 0, nodes) < 20
+    half = replace(before, value=10, maximum=20)
+    assert 40 < percent(half, 0, nodes) < 60
+    assert left(half, 50.0, Span.of(300.0, 0.9), nodes).p50_s < 150.0
+
+
+def test_types_are_known_from_other_workflows():
+    lessons = Lessons()
+    nodes = (NodeRun("9", "Slow", 300.0), NodeRun("8", "Quick", 3.0))
+    lessons.add([Run(Kind("other"), 303.0, 0.0, nodes)])
+    guess = lessons.guess({"1": "Quick", "2": "Slow", "3": "Quick"})
+    assert percent(Work(3, 2, node_id="2", ended={"1": 3.0, "3": 3.0}), 0, guess) == 1
+    assert lessons.guess({}) is None
+
+
+def test_nodes_that_were_done_unheard_are_not_waited_for():
+    guess = Lessons().guess({"1": "A", "2": "B", "3": "C", "4": "D"})
+    late = left(Work(4, 3, 5, 10, node_id="4"), 10.0, Span.of(100.0, 0.9), guess)
+    early = left(Work(4, 0, 5, 10, node_id="4"), 10.0, Span.of(100.0, 0.9), guess)
+    assert late.p50_s < early.p50_s
 
 
 def test_what_was_heard_of_another_graph_is_no_progress_of_this():
