@@ -13,6 +13,7 @@ from reconciler.doctor.output import check_output, check_shared
 from reconciler.doctor.same_directory import check_same_directory
 from reconciler.doctor.server import check_server, check_websocket
 from reconciler.doctor.settings import check_settings, check_stall
+from reconciler.doctor.web import check_web
 from reconciler.service.inspecting import limits_of
 from reconciler.settings import ServerSettings, Settings
 
@@ -47,6 +48,12 @@ def _checks(settings: Settings) -> Iterator[Check]:
         "database",
         lambda: check_database(settings),
         "see whether Postgres is overloaded or locked (pg_stat_activity)",
+        wait_s + MARGIN_S,
+    )
+    yield Check(
+        "web interface",
+        lambda: check_web(settings),
+        "see whether its address answers",
         wait_s + MARGIN_S,
     )
     servers = len(settings.servers)
