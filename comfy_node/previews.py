@@ -26,7 +26,7 @@ def add_preview_route(pack: Pack) -> None:
             step_aside("a preview could not be handed out", error)
             found = None
         if found is None:
-            return web.Response(status=404)
+            return web.Response(status=204)  # where the pack is not, ComfyUI says 404
         picture, kind = found
         return web.Response(body=picture, content_type=kind, headers={"Cache-Control": "no-store"})
 

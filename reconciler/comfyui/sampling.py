@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_node.contract import MAX_PREVIEW_BYTES, PREVIEW_PATH
 from reconciler.comfyui.address import ServerAddress
-from reconciler.comfyui.transport import NoSuchRoute, NotThere, Transport
+from reconciler.comfyui.transport import NoContent, NoSuchRoute, Transport
 from reconciler.errors import ServerAnswer
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
@@ -35,7 +35,7 @@ class SamplingClient:
                     picture += chunk
                     if len(picture) > MAX_PREVIEW_BYTES:
                         raise ServerAnswer(f"{self.address} sent a picture that is far too large")
-        except NotThere:
+        except NoContent:
             return None
         except NoSuchRoute as error:
             raise NoPack(str(error)) from error

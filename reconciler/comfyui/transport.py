@@ -38,6 +38,10 @@ class NotThere(NoSuchRoute):
     aiohttp says so, and so does a proxy.)"""
 
 
+class NoContent(ServerAnswer):
+    """The route is there, and has nothing to give: 204."""
+
+
 class Transport:
     """HTTP to one server, one request at a time; safe to share between threads.
 
@@ -187,6 +191,8 @@ class Transport:
         kind = ServerAnswer
         if status == requests.codes.not_found:
             kind = NoSuchRoute if body else NotThere
+        elif status == requests.codes.no_content:
+            kind = NoContent
         return kind(
             f"{self.address} answered {what} with status {status} instead of 200: "
             f"{excerpt(body)}; {advice}"

@@ -57,13 +57,13 @@ def test_each_way_of_showing_a_picture(
     server: FakePromptServer, pack: Pack, tell: Callable[[Image.Image], tuple[int, Any]]
 ) -> None:
     item = begin(server)
-    assert ask(server).status == 404, "nothing is shown yet"
+    assert ask(server).status == 204, "nothing is shown yet"
     server.send_sync(*tell(Image.new("RGB", (64, 64), "red")), "client")
     assert color(ask(server)) == (1, 0, 0)
-    assert ask(server, "p2").status == 404
+    assert ask(server, "p2").status == 204
     server.put_away(item)
     gone = ask(server)
-    assert (gone.status, gone.body) == (404, None)
+    assert (gone.status, gone.body) == (204, None)
 
 
 def test_the_newest_is_handed_out(server: FakePromptServer, pack: Pack) -> None:
@@ -116,8 +116,8 @@ def test_what_is_no_picture_hurts_nobody(
     begin(server)
     server.send_sync(event, data, "client")
     assert (event, data, "client") in server.sent
-    assert ask(server).status == 404
-    assert ask(server, None).status == 404
+    assert ask(server).status == 204
+    assert ask(server, None).status == 204
 
 
 def test_nothing_is_encoded_before_somebody_asks(
@@ -138,4 +138,4 @@ def test_a_closed_pack_hands_out_nothing(server: FakePromptServer, pack: Pack) -
     begin(server)
     server.send_sync(PLAIN, ("JPEG", Image.new("RGB", (8, 8)), None), "client")
     pack.close()
-    assert ask(server).status == 404
+    assert ask(server).status == 204
