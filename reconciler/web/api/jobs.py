@@ -110,7 +110,7 @@ def outputs(context: Context, caller: Reader, job_id: JobId, asked: PageQuery) -
 def job(context: Context, caller: Reader, job_id: JobId) -> JobDetails:
     """The row, its prompts, and its files."""
     with context.stores.one() as store:
-        return _details(store, job_of(store, job_id))
+        return details_of(store, job_of(store, job_id))
 
 
 def output_of(named: NamedOutput) -> Output:
@@ -119,7 +119,8 @@ def output_of(named: NamedOutput) -> Output:
     return Output.of(ids | as_json.output(named.output))
 
 
-def _details(store: Store, view: JobView) -> JobDetails:
+def details_of(store: Store, view: JobView) -> JobDetails:
+    """All that is known of a job, as an answer. Raises DatabaseError."""
     server = next((one for one in store.servers.all() if one.name == view.server), None)
     files = store.lists.of_job(view.id, MOST_OUTPUTS, None)
     return JobDetails.of(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -14,16 +12,15 @@ from starlette.responses import HTMLResponse
 from reconciler.settings import Settings
 from reconciler.store import Store
 from reconciler.store.output_ids import OutputFinder
-from reconciler.store.outputs import OutputRecord
+from reconciler.web.api.jobs import details_of
 from reconciler.web.context import Context
 from reconciler.web.pages.job import actions, expected, outputs, spent, timeline, verdicts
 from reconciler.web.pages.rendering import render
 from reconciler.web.pages.sentence import moment, sentence
 from reconciler.web.security.access import Reader, Role
-from reconciler.words import as_json
 from reconciler.words.cost import costs
 from reconciler.words.next_step import next_step, outlook
-from reconciler.words.told import Told, tell, troubles
+from reconciler.words.told import tell, troubles
 
 router = APIRouter(include_in_schema=False)
 
@@ -68,16 +65,5 @@ def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
         "buttons": actions.buttons(view),
         "requests": store.requests.of_job(view.id),
         "spent": spent.spent(costs(store, view.id)),
-        "raw": _raw(told, records),
+        "raw": details_of(store, view).model_dump_json(indent=2),
     }
-
-
-def _raw(told: Told, outputs: Sequence[OutputRecord]) -> str:
-    """The job as JSON, as the commands and the REST interface have it."""
-    server = next((each for each in told.servers if each.name == told.job.server), None)
-    known = as_json.job(told.job, told.now) | {
-        "prompts": [as_json.prompt(prompt) for prompt in told.prompts],
-        "outputs": [as_json.output(output) for output in outputs],
-        "server_seen": None if server is None else as_json.server(server),
-    }
-    return json.dumps(known, indent=2, ensure_ascii=False)
