@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
@@ -41,6 +41,8 @@ class Caller:
     name: str
     role: Role
     way: Way = Way.LOCAL
+    #: Of the token; None where none was needed.
+    digest: bytes | None = field(default=None, repr=False)
 
 
 def caller_of(connection: HTTPConnection) -> Caller | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
 import structlog
@@ -33,6 +34,7 @@ from reconciler.web.security.csrf import FIELD, HEADER, is_token
 from reconciler.web.security.headers import secure
 from reconciler.web.security.hosts import AllowedHosts, split_host
 from reconciler.web.security.identify import Doorkeeper, WrongToken
+from reconciler.web.security.lasting import run_while_valid
 from reconciler.web.security.origin import foreign
 from reconciler.web.security.rate import RateLimit, client_key
 from reconciler.web.security.sessions import LOGIN, LOGOUT
@@ -81,7 +83,15 @@ class Guard:
         except Gone:
             return
         else:
+            await self._run(scope, receive, send)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller: Caller | None = scope[CALLER]
+        if caller is None or caller.digest is None:
             await self._app(scope, receive, send)
+            return
+        is_valid = partial(self._doorkeeper.still_knows, caller)
+        await run_while_valid(self._app, scope, receive, send, is_valid)
 
     async def _admit(self, scope: Scope, receive: Receive) -> Receive:
         """Raises Refused, DatabaseError and Gone."""

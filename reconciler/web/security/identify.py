@@ -62,6 +62,12 @@ class Doorkeeper:
             return None
         return THIS_MACHINE
 
+    async def still_knows(self, caller: Caller) -> bool:
+        """True while the token of a caller is valid."""
+        if caller.digest is None:
+            return True
+        return await self.keyring.find(caller.digest) is not None
+
     async def check(self, token: str, client: str) -> TokenRecord:
         """The token that this is. Raises WrongToken and DatabaseError."""
         found = await self.keyring.find(digest_of(token.strip()))
@@ -74,4 +80,4 @@ class Doorkeeper:
 
 
 def _caller(token: TokenRecord, way: Way) -> Caller:
-    return Caller(token.name, Role(token.role), way)
+    return Caller(token.name, Role(token.role), way, token.digest)

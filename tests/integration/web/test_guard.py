@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,13 @@ from websockets.sync.client import connect
 
 from reconciler.settings import load
 from reconciler.store import open_store
+from reconciler.store.records import Event
+from reconciler.store.tokens import TokenStore
 from reconciler.web.app import create_app
 from reconciler.web.context import WebContext
 from reconciler.web.database import Stores
+from reconciler.web.security import keyring, lasting
+from tests.integration.commands import Stage
 from tests.integration.web.serving import csrf_of, prepared, serving, token_of
 from tests.waiting import wait_for
 
@@ -208,6 +214,28 @@ def test_a_token_that_expired_or_was_revoked_is_none(guarded: httpx.Client, url:
     )
 
 
+def test_a_stream_ends_with_its_token(
+    guarded: httpx.Client, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (keyring, lasting):
+        monkeypatch.setattr(module, "FRESH_S", 0.1)
+    stage = Stage(url)
+    job = stage.known("queued")
+    headers = bearer(token_of(url, "reader", "ana"))
+    with closing(stage), guarded.stream("GET", "/api/v1/stream", headers=headers) as stream:
+        parts = stream.iter_bytes()
+        next(parts)
+        with_store(url, lambda store: store.revoke("ana"))
+        reading = threading.Thread(target=lambda: list(parts))
+        reading.start()
+
+        def ends() -> bool:
+            stage.tell(job, Event("seen", "it waits"))
+            return not reading.is_alive()
+
+        wait_for(ends, "the stream ends")
+
+
 def test_who_tries_tokens_is_told_to_wait_and_who_has_one_is_not(
     guarded: httpx.Client, url: str
 ) -> None:
@@ -225,10 +253,6 @@ def test_who_tries_tokens_is_told_to_wait_and_who_has_one_is_not(
 
 
 def with_store(url: str, do: Any) -> None:
-    from contextlib import closing
-
-    from reconciler.store.tokens import TokenStore
-
     with closing(open_store(url, create=False)) as store:
         do(TokenStore(store.connection))
 
