@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class Gallery:
     def __init__(self, url: str, folder: Path, **previews: object) -> None:
         self.output_dir = folder / "output"
         self.output_dir.mkdir()
+        #: Where files are put: a folder of its own for each test that shares it.
+        self.folder = self.output_dir
         self.settings = Settings(
             servers=(
                 ServerSettings(url="http://127.0.0.1:1", name="gpu", output_dir=self.output_dir),
@@ -44,6 +47,7 @@ class Gallery:
             data_dir=folder / "data",
             previews=PreviewSettings(**previews),  # type: ignore[arg-type]
         )
+        self._numbers = itertools.count(1)
         self._closing = ExitStack()
         self.store = open_store(url)
         self._closing.callback(self.store.close)
@@ -65,6 +69,12 @@ class Gallery:
     ) -> None:
         self._closing.close()
 
+    def fresh(self) -> Self:
+        """The same for another test, whose files meet those of no other."""
+        self.folder = self.output_dir / f"test-{next(self._numbers)}"
+        self.folder.mkdir()
+        return self
+
     @property
     def kept(self) -> list[Path]:
         """The files of the cache."""
@@ -72,7 +82,7 @@ class Gallery:
 
     def put(self, source: Path, name: str | None = None, job_id: str | None = None) -> str:
         """Copies a file there, and has it inspected; gives its id."""
-        path = self.output_dir / (name or source.name)
+        path = self.folder / (name or source.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, path)
         return self.know(path, job_id)

@@ -27,19 +27,30 @@ class Film(NamedTuple):
 __all__ = ["gallery", "studio"]
 
 
+@pytest.fixture(scope="module")
+def house(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with Gallery(module_database, tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
 @pytest.fixture
-def shows(database: str, tmp_path: Path) -> Iterator[Gallery]:
-    with Gallery(database, tmp_path) as shows:
-        yield shows
+def shows(house: Gallery) -> Gallery:
+    """One that several tests share, each with a folder of its own."""
+    return house.fresh()
+
+
+@pytest.fixture
+def alone(database: str, tmp_path: Path) -> Iterator[Gallery]:
+    """One for a test that changes more than its own files."""
+    with Gallery(database, tmp_path) as alone:
+        yield alone
 
 
 @pytest.fixture(scope="module")
-def film(
-    module_database: str, tmp_path_factory: pytest.TempPathFactory, studio: Studio
-) -> Iterator[Film]:
+def film(house: Gallery, studio: Studio) -> Film:
     """One that nothing happens to, for the tests that only look."""
-    with Gallery(module_database, tmp_path_factory.mktemp("film")) as shows:
-        yield Film(shows, shows.put(studio("h264.mp4")), studio("h264.mp4").read_bytes())
+    source = studio("h264.mp4")
+    return Film(house, house.fresh().put(source), source.read_bytes())
 
 
 def test_the_whole_file(film: Film) -> None:
@@ -150,8 +161,8 @@ def test_conditions(film: Film) -> None:
 
 
 def test_an_empty_file_has_no_range(shows: Gallery) -> None:
-    (shows.output_dir / "empty.mp4").touch()
-    output = shows.know(shows.output_dir / "empty.mp4")
+    (shows.folder / "empty.mp4").touch()
+    output = shows.know(shows.folder / "empty.mp4")
     assert shows.get(output, "file").content == b""
     assert shows.get(output, "file", range="bytes=0-").status_code == 416
 
@@ -166,7 +177,7 @@ def test_an_empty_file_has_no_range(shows: Gallery) -> None:
     ],
 )
 def test_pages_and_drawings_are_downloads(shows: Gallery, name: str, text: str) -> None:
-    path = shows.output_dir / name
+    path = shows.folder / name
     path.write_text(text)
     answer = shows.get(shows.know(path), "file")
     assert (answer.text, answer.headers["content-type"]) == (text, "application/octet-stream")
@@ -192,7 +203,7 @@ def test_a_link_leads_nowhere(shows: Gallery, gallery: Path, tmp_path: Path) -> 
     """Neither one in the file's place, nor one in its folder's, whatever it leads to."""
     output = shows.put(gallery / "still.png", "folder/still.png")
     assert shows.get(output, "file").status_code == 200
-    path = shows.output_dir / "folder" / "still.png"
+    path = shows.folder / "folder" / "still.png"
     elsewhere = tmp_path / "elsewhere"
     shutil.move(path.parent, elsewhere)
     path.parent.symlink_to(elsewhere)  # the very same inode behind it
@@ -213,19 +224,17 @@ def test_a_link_leads_nowhere(shows: Gallery, gallery: Path, tmp_path: Path) -> 
 
 
 def test_the_output_directory_itself_may_be_a_link(
-    shows: Gallery, gallery: Path, tmp_path: Path
+    alone: Gallery, gallery: Path, tmp_path: Path
 ) -> None:
-    output = shows.put(gallery / "still.png")
-    shows.output_dir.rename(tmp_path / "real")
-    shows.output_dir.symlink_to(tmp_path / "real")
-    assert shows.get(output, "file").status_code == 200
+    output = alone.put(gallery / "still.png")
+    alone.output_dir.rename(tmp_path / "real")
+    alone.output_dir.symlink_to(tmp_path / "real")
+    assert alone.get(output, "file").status_code == 200
 
 
-def test_a_row_outside_of_the_output_directories_is_not_read(
-    shows: Gallery, gallery: Path, tmp_path: Path
-) -> None:
+def test_a_row_outside_of_the_output_directories_is_not_read(shows: Gallery, gallery: Path) -> None:
     """Also where somebody wrote it into the table."""
-    secret = tmp_path / "secret.png"
+    secret = shows.output_dir.parent / "secret.png"
     shutil.copy(gallery / "still.png", secret)
     for path in (secret, shows.output_dir / ".." / "secret.png"):
         refused = shows.get(shows.know(path), "file")

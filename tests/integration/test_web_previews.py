@@ -17,10 +17,23 @@ from tests.unit.outputs_inspect.conftest import gallery, make, studio
 __all__ = ["gallery", "studio"]
 
 
+@pytest.fixture(scope="module")
+def house(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with Gallery(module_database, tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
 @pytest.fixture
-def shows(database: str, tmp_path: Path) -> Iterator[Gallery]:
-    with Gallery(database, tmp_path) as shows:
-        yield shows
+def shows(house: Gallery) -> Gallery:
+    """One that several tests share, each with a folder of its own."""
+    return house.fresh()
+
+
+@pytest.fixture
+def alone(database: str, tmp_path: Path) -> Iterator[Gallery]:
+    """One for a test that changes more than its own files."""
+    with Gallery(database, tmp_path) as alone:
+        yield alone
 
 
 def picture(data: bytes) -> Image.Image:
@@ -67,15 +80,15 @@ def test_a_still_is_shown_larger_and_nothing_moves(shows: Gallery, tmp_path: Pat
     assert "still" in refused.json()["detail"]
 
 
-def test_what_was_made_is_kept_and_not_sent_twice(shows: Gallery, studio: Studio) -> None:
-    output = shows.put(studio("h264.mp4"))
-    made = shows.made(output, "sheet")
-    [kept] = shows.kept
+def test_what_was_made_is_kept_and_not_sent_twice(alone: Gallery, studio: Studio) -> None:
+    output = alone.put(studio("h264.mp4"))
+    made = alone.made(output, "sheet")
+    [kept] = alone.kept
     assert kept.read_bytes() == made.content
-    again = shows.get(output, "sheet", if_none_match=made.headers["etag"])
+    again = alone.get(output, "sheet", if_none_match=made.headers["etag"])
     assert (again.status_code, again.content) == (304, b"")
-    (shows.output_dir / "h264.mp4").unlink()
-    assert shows.get(output, "sheet").content == made.content, "it is seen though its file is gone"
+    (alone.folder / "h264.mp4").unlink()
+    assert alone.get(output, "sheet").content == made.content, "it is seen though its file is gone"
 
 
 def test_sound_alone_says_that_there_is_nothing_to_see(shows: Gallery, studio: Studio) -> None:
@@ -88,10 +101,10 @@ def test_sound_alone_says_that_there_is_nothing_to_see(shows: Gallery, studio: S
 
 
 def test_a_damaged_file_has_a_placeholder_that_says_why(shows: Gallery, studio: Studio) -> None:
-    cut = shows.output_dir / "<script>alert(1)<script>.mp4"
+    cut = shows.folder / "<script>alert(1)<script>.mp4"
     cut.write_bytes(studio("h264.mp4").read_bytes()[:-900])
-    (shows.output_dir / "empty.png").touch()
-    for path, reason in ((cut, "moov"), (shows.output_dir / "empty.png", "empty")):
+    (shows.folder / "empty.png").touch()
+    for path, reason in ((cut, "moov"), (shows.folder / "empty.png", "empty")):
         output = shows.know(path)
         for kind in ("sheet", "animation", "thumbnail"):
             shown = shows.get(output, kind, **IMAGE)
@@ -102,11 +115,11 @@ def test_a_damaged_file_has_a_placeholder_that_says_why(shows: Gallery, studio: 
             assert "Damaged" in words(shown.content)
             assert reason in words(shown.content)
             assert reason in shows.get(output, kind).json()["detail"]
-    assert shows.kept == []
+    assert shows.get(output, "sheet").status_code == 404
 
 
 def test_what_nothing_can_decode_says_so(shows: Gallery) -> None:
-    heic = shows.output_dir / "picture.heic"
+    heic = shows.folder / "picture.heic"
     heic.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(100))
     refused = shows.get(shows.know(heic), "sheet")
     assert refused.status_code == 404
@@ -114,7 +127,7 @@ def test_what_nothing_can_decode_says_so(shows: Gallery) -> None:
 
 
 def test_huge_dimensions_are_refused_before_they_are_decoded(shows: Gallery) -> None:
-    path = shows.output_dir / "huge.bmp"
+    path = shows.folder / "huge.bmp"
     header = b"BM" + (2**31 - 1).to_bytes(4, "little") + bytes(4) + (54).to_bytes(4, "little")
     sizes = (40).to_bytes(4, "little") + 2 * (60_000).to_bytes(4, "little")
     path.write_bytes(header + sizes + b"\1\0\x18\0" + bytes(24 + 1000))
@@ -123,18 +136,18 @@ def test_huge_dimensions_are_refused_before_they_are_decoded(shows: Gallery) -> 
     assert "damaged" in refused.json()["detail"]
 
 
-def test_words_of_others_are_text_in_a_placeholder(shows: Gallery) -> None:
-    path = shows.output_dir / "a.png"
+def test_words_of_others_are_text_in_a_placeholder(alone: Gallery) -> None:
+    path = alone.folder / "a.png"
     path.touch()
-    output = shows.know(path)
+    output = alone.know(path)
     evil = '<script xmlns="x">alert(1)</script>&amp;]]>\x1b[31m' + "W" * 5000
-    with shows.store.connection.writing() as cursor:
+    with alone.store.connection.writing() as cursor:
         cursor.execute(
             "update reconciler.outputs set inspection ="
             " jsonb_set(inspection, '{defects,0,detail}', to_jsonb(%s::text))",
             (evil,),
         )
-    svg = shows.get(output, "sheet", **IMAGE).content
+    svg = alone.get(output, "sheet", **IMAGE).content
     assert b"<script" not in svg
     assert len(svg) < 8000
     assert "<script" in words(svg)
@@ -144,8 +157,8 @@ def test_a_file_that_is_gone_changed_or_elsewhere(
     shows: Gallery, studio: Studio, gallery: Path, tmp_path: Path
 ) -> None:
     gone, changed = shows.put(studio("h264.mp4")), shows.put(gallery / "still.png")
-    (shows.output_dir / "h264.mp4").unlink()
-    (shows.output_dir / "still.png").write_bytes((gallery / "moving.png").read_bytes())
+    (shows.folder / "h264.mp4").unlink()
+    (shows.folder / "still.png").write_bytes((gallery / "moving.png").read_bytes())
     outside = tmp_path / "still.png"
     outside.write_bytes((gallery / "still.png").read_bytes())
     for output, status, said in (
@@ -161,13 +174,13 @@ def test_a_file_that_is_gone_changed_or_elsewhere(
 
 
 def test_a_file_of_another_host_with_a_directory_of_the_same_name(
-    shows: Gallery, gallery: Path
+    alone: Gallery, gallery: Path
 ) -> None:
-    shows.store.outputs.spaces.put(shows.output_dir, "gpu2")
-    output = shows.put(gallery / "still.png")
-    assert shows.made(output, "sheet").status_code == 200, "it is this host"
-    (shows.output_dir / "still.png").write_bytes(b"another host's")
-    refused = shows.get(output, "file")
+    alone.store.outputs.spaces.put(alone.folder, "gpu2")
+    output = alone.put(gallery / "still.png")
+    assert alone.made(output, "sheet").status_code == 200, "it is this host"
+    (alone.folder / "still.png").write_bytes(b"another host's")
+    refused = alone.get(output, "file")
     assert refused.status_code == 404
     assert "the host of the server 'gpu'" in refused.json()["detail"]
 
@@ -219,8 +232,8 @@ def test_the_oldest_go_where_there_is_no_more_room(
         assert last.status_code == 200, "the newest stays"
 
 
-def test_where_nothing_can_be_kept_it_says_so(shows: Gallery, studio: Studio) -> None:
-    (shows.settings.data_dir / "previews").write_text("no folder")
-    refused = shows.made(shows.put(studio("h264.mp4")), "sheet")
+def test_where_nothing_can_be_kept_it_says_so(alone: Gallery, studio: Studio) -> None:
+    (alone.settings.data_dir / "previews").write_text("no folder")
+    refused = alone.made(alone.put(studio("h264.mp4")), "sheet")
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
     assert "cannot be kept" in refused.json()["detail"]
