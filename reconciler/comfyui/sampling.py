@@ -43,6 +43,10 @@ class SamplingClient:
             raise ServerAnswer(f"{self.address} sent something else than a picture")
         return bytes(picture)
 
+    def cut(self) -> None:
+        """Break off what another thread waits for."""
+        self._http.cut()
+
     def close(self) -> None:
         """Closes the connection."""
         self._http.close()

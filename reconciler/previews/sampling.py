@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 LOOKS_S = 5.0
 #: Between two questions about one prompt, in seconds.
 EVERY_S = 1.0
+#: A question that is cut at the end is waited for so long, in seconds.
+CLOSE_S = 2.0
 #: Prompts of one server that are watched at once: it runs one.
 MOST_WATCHED = 4
 _NOTHING = (
@@ -57,6 +59,7 @@ class Sampling:
         self._changed = threading.Condition()
         self._watched: dict[str, dict[str, _Watch]] = {}
         self._threads: dict[str, threading.Thread] = {}
+        self._clients: dict[str, SamplingClient] = {}
         self._closed = False
 
     def ask(self, server: str, prompt_id: str) -> bytes | None:
@@ -81,13 +84,15 @@ class Sampling:
             return watch.picture
 
     def close(self) -> None:
-        """Asks nothing more."""
+        """Asks nothing more, and waits for no answer."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            threads = list(self._threads.values())
+            threads, clients = list(self._threads.values()), list(self._clients.values())
+        for client in clients:
+            client.cut()
         for thread in threads:
-            thread.join(self._comfyui.timeout_s)
+            thread.join(CLOSE_S)
 
     def _begin(self, server: str) -> None:
         if server not in self._threads and not self._closed:
@@ -100,6 +105,8 @@ class Sampling:
 
     def _run(self, server: str) -> None:
         client = self._client(self._servers[server])
+        with self._changed:
+            self._clients[server] = client
         try:
             while (due := self._next(server)) is not None:
                 self._fetch(client, *due)

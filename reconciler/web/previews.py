@@ -105,6 +105,18 @@ def main_output(store: Store, job: JobView) -> KnownOutput | None:
     return None if main is None else outputs[main]
 
 
+def running_prompt(store: Store, job: JobView) -> tuple[str, str] | None:
+    """Server and id of the prompt that runs for the job, the last of several; None where none
+    does. A batch manager's is another than the row's."""
+    if not job.is_open:
+        return None
+    prompts = [one for one in store.views.prompts(job.id) if one.ending is None and one.server]
+    running = [one for one in prompts if one.running_since is not None]
+    if running:
+        return str(running[-1].server), running[-1].prompt_id
+    return None if job.server is None or job.prompt_id is None else (job.server, job.prompt_id)
+
+
 def _type(picture: bytes) -> str:
     if picture.startswith(b"\xff\xd8"):
         return "image/jpeg"

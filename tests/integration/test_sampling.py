@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -134,6 +135,20 @@ def test_why_there_is_none(packed: Simulator, tmp_path: Path) -> None:
         assert "does not answer" in refused(sampling, "p1")
     with closing(Sampling(settings_for(packed.url, live=False))) as sampling:
         assert "switched off" in refused(sampling, "p1")
+
+
+def test_closing_waits_for_no_server_that_hangs() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        settings = settings_for(address)
+        settings = settings.model_copy(update={"comfyui": ComfySettings(timeout_s=60.0)})
+        sampling = Sampling(settings)
+        sampling.ask("gpu", "p1")
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)
+            sampling.close()
+            assert lookers() == []
 
 
 def test_over_http_from_the_agent_alone(

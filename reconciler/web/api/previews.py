@@ -12,12 +12,12 @@ from reconciler.errors import OutputError
 from reconciler.outputs.picture import PictureKind
 from reconciler.previews.refusals import NoPreview
 from reconciler.store.output_ids import KnownOutput, OutputFinder
-from reconciler.store.views import JobView
 from reconciler.web.context import Context, WebContext
 from reconciler.web.previews import (
     being_made,
     main_output,
     refused,
+    running_prompt,
     shown,
     thumbnail_of,
 )
@@ -64,7 +64,8 @@ def job_preview(
         if job is None:
             raise HTTPException(404, "There is no job of this id.")
         if kind is JobPreview.LIVE:
-            return _told(request, lambda: _live(request, context, job))
+            running = running_prompt(store, job)
+            return _told(request, lambda: _live(request, context, running))
         output = main_output(store, job)
     if output is None:
         return refused(request, NoPreview("the job has no output file so far"))
@@ -111,15 +112,15 @@ def _preview(
     return _told(request, ask)
 
 
-def _live(request: Request, context: WebContext, job: JobView) -> Response:
-    if not job.is_open or job.prompt_id is None or job.server is None:
+def _live(request: Request, context: WebContext, running: tuple[str, str] | None) -> Response:
+    if running is None:
         raise NoPreview("the job does not run: there is nothing to watch")
     if context.sampling is None:
         raise NoPreview(
             "live previews are with the agent that watches the server: open its own page; this"
             " process only reads the database"
         )
-    picture = context.sampling.ask(job.server, job.prompt_id)
+    picture = context.sampling.ask(*running)
     return being_made(request) if picture is None else shown(request, picture, lasting=False)
 
 
