@@ -139,6 +139,7 @@ def server_of(app: App) -> uvicorn.Server:
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_max_queue=4,
+        ws_per_message_deflate=False,  # each of a thousand would have what it hears packed anew
         lifespan="on",
         log_config=None,
         log_level="error",

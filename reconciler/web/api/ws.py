@@ -20,9 +20,10 @@ from starlette.websockets import WebSocketDisconnect
 from reconciler.core.jobs import Status
 from reconciler.notify.messages import Filters, Message
 from reconciler.web.aborting import abort_in
-from reconciler.web.api.stream import MAX_ID, MOST_NAMED, Asked, LastEventId, full
+from reconciler.web.api.stream import FULL, MAX_ID, MOST_NAMED, Asked, LastEventId
 from reconciler.web.context import Context
 from reconciler.web.live import Batch, Live, LiveReader
+from reconciler.web.problems import problem_json
 from reconciler.web.security.access import Reader
 
 router = APIRouter(prefix="/api/v1", tags=["stream"])
@@ -72,7 +73,8 @@ async def websocket(
     """The messages of the stream, each `{"message": kind, "id": ..., "data": {...}}`. To ask for
     something else, a client sends `{"message": "subscribe", "job": [...], "last_event_id": 7}`."""
     if context.live.is_full:
-        raise full()
+        await socket.send_denial_response(problem_json(FULL))
+        return
     await socket.accept()
     talk = Talk(socket, context.live)
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it has gone
