@@ -22,7 +22,7 @@ ENV PATH=/opt/reconciler/bin:$PATH \
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
-# No HEALTHCHECK: the service listens on no port, ends where it cannot go on (so let Docker restart
+# No HEALTHCHECK: the service ends where it cannot go on (so let Docker restart
 # it), and waits where a server or the database is away: a restart would heal neither. What is wrong
 # then, `docker exec CONTAINER reconciler doctor` tells.
 STOPSIGNAL SIGTERM

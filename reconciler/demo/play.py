@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from reconciler.store.embedded import ensure_running, stop
 
 #: The whole demonstration ends before this, agreeing or not.
 PATIENCE_S = 85.0
+#: The page is there sooner, or is not waited for.
+PAGE_S = 10.0
 #: When the picture for the README is taken: some jobs have ended, one runs, some wait.
 PICTURE_AT_S = 17.0
 #: Thresholds shortened so that a minute shows what takes a quarter of an hour in production.
@@ -76,6 +78,8 @@ def play(*, keep: bool = False, folder: Path | None = None, picture: Path | None
             style="dim",
         )
         stack.enter_context(_service(config, home))
+        if (page := _page(home / "service.log")) is not None:
+            console.print(f"In a browser: {page}", soft_wrap=True, markup=False)
         application = Application(url)
         stack.callback(application.close)
         agree = Stageplay(application, gpus[0], gpus[1], console, picture).run()
@@ -282,6 +286,25 @@ def _service(config: Path, home: Path) -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _page(log: Path) -> str | None:
+    """Where the service can be looked at, as its log says; None where it does not say it soon."""
+    found: list[str] = []
+
+    def is_told() -> bool:
+        lines = log.read_text(encoding="utf-8").splitlines()
+        found.extend(_url_of(line) for line in lines if '"web interface"' in line)
+        return bool(found)
+
+    with suppress(ReconcilerError):
+        wait_for(is_told, PAGE_S, "the service tells where its page is")
+    return found[0] if found else None
+
+
+def _url_of(line: str) -> str:
+    url: str = json.loads(line)["url"]
+    return url
 
 
 def _keep(console: Console, config: Path, url: str, gpus: list[Simulator]) -> None:
