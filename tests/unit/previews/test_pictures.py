@@ -18,6 +18,7 @@ from reconciler.outputs.limits import Limits
 from reconciler.outputs.picture import MAX_BYTES, PictureKind, PictureOrder
 from reconciler.outputs.pool import Inspectors
 from tests.unit.outputs_inspect.conftest import gallery, make, studio
+from tests.unit.outputs_inspect.test_confined import CONFINE, PROLOGUE, program
 
 __all__ = ["gallery", "studio"]
 
@@ -140,3 +141,15 @@ def test_one_that_takes_too_long_is_ended(getting_brighter: Path) -> None:
         pytest.raises(InspectionError, match=r"longer than 0\.01 s"),
     ):
         picture(pool, getting_brighter, sheet(240))
+
+
+def test_it_is_made_where_nothing_else_can_be_opened(getting_brighter: Path) -> None:
+    order = "PictureOrder(PictureKind.{}, 240, 10.0, 12, 64)"
+    makes = "".join(
+        f"tell(lambda: make_picture(held, {order.format(kind.name)}, Limits()))\n"
+        for kind in PictureKind
+    )
+    imports = "from reconciler.outputs.picture import *\nfrom PIL import Image\nImage.init()\n"
+    forbidden = "tell(lambda: open(path))\ntell(lambda: socket.socket())\n"
+    said = program(PROLOGUE + imports + CONFINE + makes + forbidden, getting_brighter)
+    assert said == ["done", "done", "PermissionError", "PermissionError"]
