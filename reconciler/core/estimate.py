@@ -36,6 +36,8 @@ MOST_OFF = 0.7
 #: that weighs them by their types.
 VAGUE, LESS_VAGUE = 1.6, 0.6
 BY_TYPE, LATE_BY_TYPE = 1.2, 0.4
+#: A part of a run that counts as seen before, at the expected speed.
+SEEN_BEFORE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,10 @@ def left(work: Work, elapsed_s: float, expected: Span, nodes: NodeLessons | None
     if done is None or done >= 1.0 or not elapsed_s > 0:
         return by_duration
     early, late = (BY_TYPE, LATE_BY_TYPE) if known else (VAGUE, LESS_VAGUE)
-    # Half a node more: none done is no reason to expect for ever.
-    number = work.nodes_total or len(nodes.by_id if nodes is not None else "") or 1
-    done = (done * number + 0.5) / (number + 1)
     vague = late + (early - late) * (1 - done)
-    return _mixed(by_duration, Span.of(elapsed_s * (1 - done) / done, vague))
+    # As if a part of what is expected had been seen before: the first moment says little.
+    whole_s = (elapsed_s + SEEN_BEFORE * expected.p50_s) / (done + SEEN_BEFORE)
+    return _mixed(by_duration, Span.of(whole_s * (1 - done), vague))
 
 
 def steps_part(work: Work) -> float:

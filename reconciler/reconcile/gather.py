@@ -21,7 +21,7 @@ from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
 from reconciler.reconcile.histories import Histories
-from reconciler.reconcile.learning import Learner
+from reconciler.reconcile.learning import Learner, nodes_heard
 from reconciler.reconcile.linker import Linker
 from reconciler.reconcile.live import LiveSigns
 from reconciler.reconcile.looks import Looks
@@ -379,7 +379,7 @@ class Gatherer:
         prompt.missing_looks, prompt.missing_since = 0, None
         self._note_ending_seen(prompt)
         self._places.pop(prompt.prompt_id, None)
-        heard = self.live.of(prompt.prompt_id)
+        heard = nodes_heard(self.live.of(prompt.prompt_id), self.live.now())
         self.learner.note(record, prompt, ended, heard, self.clock.now())
         self.live.forget(prompt.prompt_id)
         self.manifests.ended(prompt.prompt_id)

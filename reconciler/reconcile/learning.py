@@ -43,10 +43,11 @@ class Learner:
         record: JobRecord,
         prompt: PromptRecord,
         ended: EndedPrompt,
-        heard: Heard | None,
+        heard: tuple[NodeRun, ...],
         now: float,
     ) -> None:
-        """Takes note of a prompt that was just found to have ended, at `now`."""
+        """Takes note of a prompt that was just found to have ended, at `now`, and of the nodes that
+        were heard to run."""
         found = _record(record, prompt, ended, heard, now)
         if found is not None:
             self._noted[prompt.prompt_id] = found
@@ -105,7 +106,7 @@ def _record(
     record: JobRecord,
     prompt: PromptRecord,
     ended: EndedPrompt,
-    heard: Heard | None,
+    heard: tuple[NodeRun, ...],
     now: float,
 ) -> PromptRun | None:
     """None where it did not run, or nobody knows for how long."""
@@ -113,7 +114,7 @@ def _record(
     ran_s = _ran_s(ending, prompt, now)
     if ending.kind is EndKind.REMOVED or ran_s is None or not 0 <= ran_s < LONGEST_S:
         return None
-    nodes = ended.ran if ended.ran is not None else _heard(heard)
+    nodes = ended.ran if ended.ran is not None else heard
     ended_at = now if ending.ended_at is None else min(ending.ended_at, now)
     created_at = ended.prompt.created_at
     waited = None not in (created_at, ending.started_at)
@@ -137,7 +138,12 @@ def _ran_s(ending: Ending, prompt: PromptRecord, now: float) -> float | None:
     return None if prompt.running_since is None else now - prompt.running_since
 
 
-def _heard(heard: Heard | None) -> tuple[NodeRun, ...]:
+def nodes_heard(heard: Heard | None, now_s: float) -> tuple[NodeRun, ...]:
+    """The nodes that were heard to run, in that order; the last one until now, by the monotonic
+    clock, since nobody says that it ended."""
     if heard is None:
         return ()
-    return tuple(NodeRun(n, kind, round(s, 3)) for n, (kind, s) in heard.ran.items())
+    ran = dict(heard.ran)
+    if heard.node_id is not None:
+        ran[heard.node_id] = (heard.node_type or "", max(now_s - heard.node_at, 0.0))
+    return tuple(NodeRun(node_id, kind, round(s, 3)) for node_id, (kind, s) in ran.items())

@@ -133,6 +133,10 @@ class LiveSigns:
         with self._lock:
             return self._growth.get(server)
 
+    def now(self) -> float:
+        """Seconds of the clock by which it is heard."""
+        return self._monotonic()
+
     def forget(self, prompt_id: str) -> None:
         """The prompt ended."""
         with self._lock:

@@ -32,6 +32,8 @@ def sentences(cost: Cost) -> list[str]:
     number = "one other run" if cost.compared == 1 else f"{cost.compared} other runs"
     where = cost.fastest.run.kind.server
     there = f" on {where}" if where and where != cost.run.run.kind.server else ""
+    if ran_s <= cost.fastest.run.ran_s:
+        return [f"It ran for {duration(ran_s)}, faster than {number} of this workflow{size[:-1]}."]
     first = (
         f"It ran for {duration(ran_s)}; of {number} of this workflow{size} the fastest took"
         f" {duration(cost.fastest.run.ran_s)}{there}"
