@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Any
 
 from reconciler.store.agents import AgentRecord
@@ -12,6 +13,7 @@ from reconciler.store.records import PromptRecord, StoryEvent, ending_to_json
 from reconciler.store.servers import ServerRecord
 from reconciler.store.views import JobView
 from reconciler.words.agents import Agents
+from reconciler.words.expected import Expectations
 from reconciler.words.orphans import Listed
 from reconciler.words.times import iso
 
@@ -131,6 +133,11 @@ def event(told: StoryEvent) -> dict[str, Any]:
         "reason": told.event.reason,
         "evidence": dict(told.event.evidence),
     }
+
+
+def expected(known: Expectations) -> list[dict[str, Any]]:
+    """What was expected of the main output, by whom, and what was found."""
+    return [asdict(row) for row in known.rows]
 
 
 def agents(known: Agents) -> list[dict[str, Any]]:

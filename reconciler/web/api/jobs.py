@@ -20,6 +20,7 @@ from reconciler.web.api.models.jobs import Event, Job, JobDetails
 from reconciler.web.context import Context
 from reconciler.web.security.access import Reader
 from reconciler.words import as_json
+from reconciler.words.expected import expectations
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
@@ -126,6 +127,7 @@ def details_of(store: Store, view: JobView) -> JobDetails:
     return JobDetails.of(
         {
             **as_json.job(view, store.jobs.now()),
+            "expected": as_json.expected(expectations(view, store.jobs.story(view.id))),
             "prompts": [as_json.prompt(prompt) for prompt in store.views.prompts(view.id)],
             "outputs": [output_of(one).model_dump() for one in files.items],
             "server_seen": None if server is None else as_json.server(server),

@@ -89,7 +89,8 @@ def test_what_happens_in_the_process_is_counted(database: str, tmp_path: Path) -
             bench.insert(comfyui_job_id=prompt_id)
         bench.server.run("p1")
         bench.run_pass()
-        bench.server.end("p1", success(bench.image("a.png")))
+        ended_at = bench.clock.now() - 2.0
+        bench.server.end("p1", success(bench.image("a.png"), ended_at=ended_at))
         bench.server.end("p2", error("boom"))
         bench.passes(4)
         assert [
@@ -104,6 +105,8 @@ def test_what_happens_in_the_process_is_counted(database: str, tmp_path: Path) -
     ended = "reconciler_jobs_ended_total"
     assert more(ended, status="completed", reason="", server=server) == 1
     assert more(ended, status="failed", reason="execution_error", server=server) == 1
+    assert more("reconciler_reaction_seconds_count") == 1
+    assert more("reconciler_reaction_seconds_sum") >= 2.0
     assert more("reconciler_looks_total", server=server) >= 5
     assert more("reconciler_inspection_duration_seconds_count", verdict="sound") == 1
     assert more("reconciler_run_duration_seconds_count", kind="success") == 1

@@ -70,6 +70,8 @@ def test_a_job_is_told_with_all_that_is_known_of_it(stage: Stage, client: TestCl
     assert told["id"] == job_id
     assert (told["status"], told["progress"], told["eta_s"]) == ("processing", 41, 96.0)
     assert told["prompts"][0]["prompt_id"] == "p1"
+    (expected,) = told["expected"]
+    assert expected == {"wanted": "72 frames", "by": "the row", "found": None, "met": None}
     assert told["server_seen"]["version"] == "0.33.0"
     (file,) = told["outputs"]
     assert (file["path"], file["sound"], file["frames"]) == ("/out/a.png", True, 1)

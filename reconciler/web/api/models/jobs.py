@@ -106,16 +106,26 @@ class Prompt(Shape):
     ending_seen_at: Instant | None
 
 
+class Expected(Shape):
+    """Something that was expected of the main output."""
+
+    wanted: str = Field(examples=["72 frames"])
+    by: str = Field(description="Who expects it.", examples=["the row"])
+    found: str | None = Field(description="Null as long as nobody knows.", examples=["71"])
+    met: bool | None
+
+
 class JobDetails(Job):
     """All that is known of a job."""
 
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "examples": [{**JOB, "prompts": [], "outputs": [], "server_seen": None}]
+            "examples": [{**JOB, "expected": [], "prompts": [], "outputs": [], "server_seen": None}]
         },
     )
 
+    expected: list[Expected] = Field(description="Of its main output.")
     prompts: list[Prompt]
     outputs: list[Output]
     server_seen: Server | None = Field(description="Its server, as it was seen last.")

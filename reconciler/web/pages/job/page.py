@@ -14,10 +14,11 @@ from reconciler.store import Store
 from reconciler.store.output_ids import OutputFinder
 from reconciler.web.api.jobs import details_of
 from reconciler.web.context import Context
-from reconciler.web.pages.job import actions, expected, outputs, spent, timeline, verdicts
+from reconciler.web.pages.job import actions, outputs, spent, timeline, verdicts
 from reconciler.web.pages.rendering import render
 from reconciler.web.pages.sentence import moment, sentence
 from reconciler.web.security.access import Reader, Role
+from reconciler.words import expected
 from reconciler.words.cost import costs
 from reconciler.words.next_step import next_step, outlook
 from reconciler.words.told import tell, troubles

@@ -11,8 +11,8 @@ from reconciler.core.expectation import Expectation, Expected, ExpectedFrames, F
 from reconciler.outputs.expected import told, unmet
 from reconciler.outputs.inspection import Inspection
 from reconciler.store.records import Event, StoryEvent
-from reconciler.web.pages.job import expected
-from reconciler.web.pages.job.expected import expectations
+from reconciler.words import expected
+from reconciler.words.expected import expectations
 from tests.unit.cli.builders import NOW, job
 
 FILM = Inspection(
