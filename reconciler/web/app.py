@@ -17,6 +17,7 @@ from reconciler.web.api import (
     stats,
     stream,
     things,
+    webhooks,
     ws,
 )
 from reconciler.web.context import WebContext
@@ -48,7 +49,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.include_router(previews.router)
     app.include_router(files.router)
     # A path of a job takes what the others leave.
-    for module in (metrics, things, stats, cost, jobs, anime):
+    for module in (metrics, things, webhooks, stats, cost, jobs, anime):
         app.include_router(module.router)
     include_pages(app)
     return app

@@ -54,7 +54,7 @@ select d.id, d.message_id, d.webhook, d.event_id, d.job_id, d.type, d.payload, d
        extract(epoch from d.created_at)::float8 as created_at,
        extract(epoch from d.last_at)::float8 as last_at,
        case when d.state = 'waiting' then extract(epoch from d.next_at)::float8 end as next_at,
-       d.state = 'waiting' and d.claimed_until > clock_timestamp() as sending
+       d.state = 'waiting' and coalesce(d.claimed_until > clock_timestamp(), false) as sending
 from reconciler.deliveries d
 where (%(before)s::bigint is null or d.id < %(before)s)
   and (%(id)s::bigint is null or d.id = %(id)s)
