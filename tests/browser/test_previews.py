@@ -1,0 +1,34 @@
+"""What is to be seen of a job while it runs, and of one whose film is damaged."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from reconciler.simulator import render_graph
+from reconciler.simulator.outcomes import Outcome
+from tests.browser.studio import Studio
+
+
+def test_what_the_sampler_shows_is_seen_while_it_runs(studio: Studio, page: Page) -> None:
+    """It comes by itself, changes, and is gone with the run."""
+    graph = render_graph(seconds=6.0, frames=60, previews=True, seed=77_001)
+    job = studio.insert(comfyui_job_id=studio.simulator.submit(graph))
+    page.goto(f"/jobs/{job}")
+    sampler = page.get_by_role("img", name="What the sampler shows")
+    expect(sampler).to_be_visible()
+    assert sampler.evaluate("image => image.naturalWidth") == 64
+    before = sampler.get_attribute("src") or ""
+    expect(sampler).not_to_have_attribute("src", before)
+    studio.rows.wait(job, "completed")
+    expect(sampler).to_be_hidden()
+
+
+def test_a_damaged_film_says_why_in_the_place_of_its_pictures(studio: Studio, page: Page) -> None:
+    """A picture with the reason in words, for programs that only show pictures, too."""
+    job = studio.submit(Outcome.TRUNCATED)
+    studio.rows.wait(job, "failed", "invalid_output")
+    page.goto(f"/jobs/{job}")
+    sheet = page.get_by_role("img", name="Twelve frames of")
+    sheet.scroll_into_view_if_needed()
+    expect(sheet).to_have_js_property("complete", True)
+    assert sheet.evaluate("image => image.naturalWidth") == 320
