@@ -32,9 +32,9 @@ class KnownFiles:
 
     def __init__(self, roots: Iterable[Path]) -> None:
         """`roots`: the output directories that this process may show files of."""
-        self._doors = [
-            _Door(root, Storage(root), threading.Lock()) for root in dict.fromkeys(roots)
-        ]
+        # One may lie within another, and be a link there: the innermost leads to its files.
+        inner_first = sorted(set(roots), key=lambda root: len(root.parts), reverse=True)
+        self._doors = [_Door(root, Storage(root), threading.Lock()) for root in inner_first]
 
     def open(self, output: KnownOutput) -> BinaryIO:
         """The very file that was inspected, opened for reading.
@@ -84,8 +84,8 @@ def _opened(root: Path, path: Path) -> tuple[BinaryIO | None, OutputError | None
 
 def _elsewhere(output: KnownOutput) -> str:
     return (
-        f"the file lies on the host of the server {output.server!r}, and cannot be seen from here:"
-        " ask the agent that runs there"
+        f"the file cannot be seen from here: it lies on the host of the server {output.server!r},"
+        " whose own agent shows it, or in a directory that these settings do not name"
     )
 
 

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from reconciler.errors import OutputError
+from reconciler.previews.known_files import KnownFiles
+from reconciler.store.output_ids import OutputFinder
 from tests.integration.previewing import Gallery, Studio
 from tests.unit.outputs_inspect.conftest import gallery, studio
 
@@ -230,6 +233,20 @@ def test_the_output_directory_itself_may_be_a_link(
     alone.output_dir.rename(tmp_path / "real")
     alone.output_dir.symlink_to(tmp_path / "real")
     assert alone.get(output, "file").status_code == 200
+
+
+def test_an_output_directory_may_be_a_link_within_another(
+    shows: Gallery, gallery: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    inner = shows.folder / "inner"
+    inner.symlink_to(tmp_path / "real")
+    shutil.copy(gallery / "still.png", inner / "still.png")
+    output = OutputFinder(shows.store.connection).one(shows.know(inner / "still.png"))
+    assert output is not None
+    KnownFiles([shows.output_dir, inner]).open(output).close()
+    with pytest.raises(OutputError, match="not there"):
+        KnownFiles([shows.output_dir]).open(output)
 
 
 def test_a_row_outside_of_the_output_directories_is_not_read(shows: Gallery, gallery: Path) -> None:
