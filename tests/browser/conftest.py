@@ -23,15 +23,15 @@ from tests.integration.conftest import (  # noqa: F401 - fixtures
 )
 
 #: Generous, as in tests/waiting.py.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 5_000
 
 #: Opens a page: keywords are those of `Browser.new_context`.
 OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """Chromium, started once."""
+def browser(studio: Studio) -> Iterator[Browser]:
+    """Chromium, started once. It ends before the studio, whose simulator needs an event loop."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         program = chromium.find(playwright.chromium)
