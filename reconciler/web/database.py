@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from reconciler.errors import DatabaseError, StatementRefused
+from reconciler.settings import Settings
 from reconciler.store import Store
 
 #: A request waits so long for its turn at the database, in seconds.
@@ -16,6 +17,16 @@ PATIENCE_S = 5.0
 #: Where no connection could be had, the next one is tried so much later, in seconds: until then
 #: everybody is told the same at once.
 PAUSE_S = 1.0
+#: A statement of a request may take so long, in seconds: somebody waits for it, and others for the
+#: connection.
+STATEMENT_S = 10.0
+
+
+def hurried(settings: Settings) -> Settings:
+    """The settings, with statements that end soon enough for a request."""
+    timeout_s = min(settings.database.statement_timeout_s, STATEMENT_S)
+    database = settings.database.model_copy(update={"statement_timeout_s": timeout_s})
+    return settings.model_copy(update={"database": database})
 
 
 class Busy(DatabaseError):

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: A stop takes no longer, in seconds.
-STOP_S = 3.0
+#: A stop takes no longer, in seconds; the end of the feed no longer than that.
+STOP_S, FEED_S = 3.0, 1.5
 #: Before what failed is tried again: first and longest wait, in seconds.
 RETRY_S = (1.0, 30.0)
 
@@ -107,12 +107,12 @@ class WebServer:
         # In here: what cannot be imported ends nothing else, and nobody waits for it.
         from reconciler.web.app import create_app
         from reconciler.web.context import WebContext
-        from reconciler.web.database import Stores
+        from reconciler.web.database import Stores, hurried
         from reconciler.web.protocol import server_of
         from reconciler.web.security.tokens import require_token
 
         web = self._settings.web
-        stores = Stores(lambda: open_existing(self._settings))
+        stores = Stores(lambda: open_existing(hurried(self._settings)))
         context = WebContext(
             self._settings,
             stores,
@@ -135,6 +135,8 @@ class WebServer:
             context.live.feed.close()
             context.pictures.close()
             stores.close()
+            # What is embedded stops with us, where nobody is connected to it.
+            context.live.feed.join(FEED_S)
         if not self._stopping.is_set():
             raise RuntimeError("the server ended by itself")
 

@@ -27,6 +27,7 @@ from tests.benchmarks import (
     files,
     fleet,
     loads,
+    pages,
     previews,
     report,
     scale,
@@ -40,10 +41,11 @@ def main() -> None:
 
     `files`, a directory with a million of them, is measured alone: it takes minutes and a GB. So
     are `scale`, up to a hundred thousand open jobs, `fleet`, two hundred agents, `eta`, how
-    wrong the remaining time is on made-up histories, and `previews`, what a contact sheet costs.
+    wrong the remaining time is on made-up histories, `previews`, what a contact sheet costs,
+    and `pages`, a page of jobs among a million.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parts = ("all", "verdicts", "reactions", "files", "scale", "fleet", "eta", "previews")
+    parts = ("all", "verdicts", "reactions", "files", "scale", "fleet", "eta", "previews", "pages")
     parser.add_argument("part", nargs="?", choices=parts, default="all")
     parser.add_argument("--quick", action="store_true", help="fewer ends; under 90 s")
     parser.add_argument("--comfyui", default="0.33.0", help="which version is simulated")
@@ -68,6 +70,9 @@ def main() -> None:
         eta.run_all(console, quick=given.quick)
     if given.part == "previews":
         previews.run(console, quick=given.quick)
+    if given.part == "pages":
+        with _laboratory(given.comfyui) as laboratory:
+            pages.run(console, laboratory.place().database_url, quick=given.quick)
     console.print(f"{time.monotonic() - began_s:.0f} s; {_load_average()}")
 
 
