@@ -30,6 +30,7 @@ from reconciler.cli import (
     terminal,
     token,
     web,
+    webhooks,
 )
 from reconciler.errors import (
     DatabaseError,
@@ -62,10 +63,17 @@ app = typer.Typer(**_PLAIN)
 config_commands = typer.Typer(**_PLAIN)
 db_commands = typer.Typer(**_PLAIN)
 token_commands = typer.Typer(**_PLAIN)
-GROUPS = {"config": config_commands, "db": db_commands, "token": token_commands}
+webhook_commands = typer.Typer(**_PLAIN)
+GROUPS = {
+    "config": config_commands,
+    "db": db_commands,
+    "token": token_commands,
+    "webhooks": webhook_commands,
+}
 app.add_typer(config_commands, name="config", help="Show or check the settings.")
 app.add_typer(db_commands, name="db", help="Where the database is; the embedded Postgres.")
 app.add_typer(token_commands, name="token", help="Who may use the web interface from elsewhere.")
+app.add_typer(webhook_commands, name="webhooks", help="Who is told how jobs end, and whether.")
 
 
 def _add(group: typer.Typer, command: Callable[..., None], summary: str, exits: str) -> None:
@@ -132,6 +140,23 @@ _add(
 )
 _add(token_commands, token.list_, "List the tokens.", f"0 listed, {_LATER}")
 _add(token_commands, token.revoke, "Revoke a token.", f"0 revoked, 1 no such token, {_LATER}")
+_HOOK = "2 no such endpoint"
+_add(webhook_commands, webhooks.list_, "List the endpoints.", f"0 listed, {_LATER}")
+_add(webhook_commands, webhooks.deliveries, "List deliveries.", f"0 listed, {_LATER}")
+_add(
+    webhook_commands,
+    webhooks.test,
+    "Send a test.",
+    f"0 delivered, 1 not delivered, {_HOOK}, {_LATER}",
+)
+_add(
+    webhook_commands,
+    webhooks.replay,
+    "Send deliveries again.",
+    f"0 all of them, 1 not all, {_LATER}",
+)
+_add(webhook_commands, webhooks.enable, "Send again.", f"0 enabled, {_HOOK}, {_LATER}")
+_add(webhook_commands, webhooks.disable, "Send nothing.", f"0 disabled, {_HOOK}, {_LATER}")
 _add(
     app,
     doctor.doctor,
