@@ -26,7 +26,7 @@ _MOST = 2**63 - 1
 #: What a cursor of this list is of.
 _ORDER = "deliveries"
 
-EndpointName = Annotated[str, Path(max_length=200, description="As the settings call it.")]
+EndpointName = Annotated[Name, Path(description="As the settings call it.")]
 DeliveryId = Annotated[int, Path(ge=1, le=_MOST)]
 
 
@@ -73,7 +73,9 @@ def test(context: Context, caller: Operator, name: EndpointName) -> Replayed:
     return Replayed(ids=[put_in])
 
 
-@router.post("/webhooks/{name:path}/replay", status_code=202, summary="Send again what was given up")
+@router.post(
+    "/webhooks/{name:path}/replay", status_code=202, summary="Send again what was given up"
+)
 def replay_failed(context: Context, caller: Operator, name: EndpointName) -> Replayed:
     """All of an endpoint. Each keeps the id of its message."""
     with context.stores.one() as store:

@@ -14,6 +14,7 @@ from reconciler.core.evidence import FileState
 from reconciler.outputs.text import shown_path
 from reconciler.store.cursors import MAX_CHARS, BadCursor
 from reconciler.store.output_ids import output_id
+from reconciler.web.api.asking import Name
 from reconciler.web.context import Context
 from reconciler.web.pages.rendering import render, with_query
 from reconciler.web.problems import BadParameter
@@ -32,7 +33,6 @@ _LOOKS: Mapping[FileState, tuple[str, str]] = {
     FileState.UNJUDGED: ("warned", "not judged"),
 }
 
-Name = Annotated[str, Query(max_length=200)]
 Cursor = Annotated[str, Query(max_length=MAX_CHARS)]
 
 
@@ -59,7 +59,12 @@ class OrphanRow:
 
 @router.get("/orphans")
 def orphans(
-    *, request: Request, context: Context, caller: Reader, server: Name = "", cursor: Cursor = ""
+    *,
+    request: Request,
+    context: Context,
+    caller: Reader,
+    server: Annotated[Name, Query()] = "",
+    cursor: Cursor = "",
 ) -> HTMLResponse:
     """Those that were changed last come first."""
     with context.stores.one() as store:

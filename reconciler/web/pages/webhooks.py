@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from reconciler.store import Store
 from reconciler.store.deliveries import Delivery, DeliveryFilter, DeliveryStore
 from reconciler.store.webhooks import EndpointRecord, WebhookStore
+from reconciler.web.api.asking import Name
 from reconciler.web.context import Context
 from reconciler.web.pages.rendering import render, with_query
 from reconciler.web.security.access import Reader, Role
@@ -35,7 +36,7 @@ _LOOKS: Mapping[str, str] = {
     "removed": "cancelled",
 }
 
-Text = Annotated[str, Query(max_length=200)]
+Text = Annotated[Name, Query()]
 State = Annotated[Literal["", "waiting", "delivered", "failed"], Query()]
 Before = Annotated[int | None, Query(ge=1, le=_MOST)]
 
