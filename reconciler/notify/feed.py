@@ -112,6 +112,13 @@ class Feed:
         for subscription in subscriptions:
             subscription.close()
 
+    def join(self, timeout_s: float) -> None:
+        """Waits until it has let go of the database: within `BEAT_S` of its end."""
+        with self._changed:
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+
     def _run(self) -> None:
         while self._is_wanted():
             try:

@@ -10,15 +10,18 @@ from pydantic import AfterValidator, ByteSize, Field
 
 from reconciler.settings.fields import Bytes, Count, Number, Section
 
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 def _host(name: str) -> str:
     """A name or an address, without port or scheme."""
     name = name.strip().strip("[]").rstrip(".").lower()
-    if not _HOST.fullmatch(name):
-        raise ValueError("should be a host's name or address alone, as gpu.studio.lan")
-    return name
+    if _NAME.fullmatch(name):
+        return name
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        raise ValueError("should be a host's name or address alone, as gpu.studio.lan") from None
 
 
 def _network(text: str) -> str:

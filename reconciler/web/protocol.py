@@ -161,4 +161,4 @@ def connections_allowed() -> int:
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return max(min(soft - FILES_OF_OTHERS, MAX_CONNECTIONS), soft // 3)
+    return min(max(soft - FILES_OF_OTHERS, soft // 3), MAX_CONNECTIONS)
