@@ -112,7 +112,7 @@ class Feed:
         for subscription in subscriptions:
             subscription.close()
 
-    def join(self, timeout_s: float) -> None:
+    def wait_closed(self, timeout_s: float) -> None:
         """Waits until it has let go of the database: within `BEAT_S` of its end."""
         with self._changed:
             thread = self._thread

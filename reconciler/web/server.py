@@ -136,7 +136,7 @@ class WebServer:
             context.pictures.close()
             stores.close()
             # What is embedded stops with us, where nobody is connected to it.
-            context.live.feed.join(FEED_S)
+            context.live.feed.wait_closed(FEED_S)
         if not self._stopping.is_set():
             raise RuntimeError("the server ended by itself")
 
