@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler.outputs.mounts import storage_marker
+from reconciler.retention.deliveries import Deliveries
 from reconciler.retention.directory import Directory
 from reconciler.retention.events import Events
 from reconciler.retention.jobs import Jobs
@@ -50,6 +51,7 @@ def tasks_of(settings: Settings, store: RetentionStore, attended: Attended) -> l
         Jobs(store, keep(kept.jobs_days)),
         Events(store, keep(kept.events_days, kept.events_count)),
         Thumbnails(store, keep(kept.thumbnails_days, kept.thumbnails_count)),
+        Deliveries(store, keep(kept.deliveries_days, kept.deliveries_count)),
         Runs(store, keep(kept.runs_days, kept.runs_count)),
     ]
     for server in settings.servers:

@@ -32,5 +32,8 @@ class RetentionSettings(Section):
     #: What past runs took.
     runs_days: Days | None = 365.0
     runs_count: Rows | None = 200_000
+    #: What webhooks were told, or were not in the end.
+    deliveries_days: Days | None = 30.0
+    deliveries_count: Rows | None = 1_000_000
     manifests_days: Days | None = 30.0
     manifests_count: Rows | None = 20_000

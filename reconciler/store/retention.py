@@ -122,6 +122,12 @@ class RetentionStore:
             cursor.execute(query("drop_thumbnails"), {"cutoff": cutoff, "batch": batch})
             return cursor.rowcount
 
+    def delete_deliveries(self, cutoff: datetime, batch: int) -> int:
+        """Deletes the oldest deliveries that are over."""
+        with self._connection.writing() as cursor:
+            cursor.execute(query("delete_deliveries"), {"cutoff": cutoff, "batch": batch})
+            return cursor.rowcount
+
     def outputs(
         self, server: str, after: OldOutput | None, cutoff: datetime, batch: int
     ) -> list[OldOutput]:

@@ -8,9 +8,12 @@ import pytest
 
 from reconciler.core.jobs import Job, Status
 from reconciler.errors import StatementRefused
+from reconciler.retention.deliveries import Deliveries
+from reconciler.retention.task import Keep
 from reconciler.store import Store, open_store, states
 from reconciler.store.deliveries import Attempt, Claimed, DeliveryFilter, DeliveryStore
 from reconciler.store.records import Event
+from reconciler.store.retention import RetentionStore
 from reconciler.store.webhooks import Endpoint, WebhookStore
 from tests.integration.running import Rows
 
@@ -271,3 +274,19 @@ def test_a_thousand_events_are_one_statement(
     assert deliveries.outbox().waiting == 2000
     ordered = [one.event_id for one in deliveries.page(500)]
     assert ordered == sorted(ordered, key=lambda id_: -(id_ or 0)), "in the order of the events"
+
+
+def test_old_deliveries_go_and_what_waits_stays(
+    database: str, store: Store, webhooks: WebhookStore, deliveries: DeliveryStore
+) -> None:
+    webhooks.name("agent", [endpoint()])
+    tell(store, *((str(number), ended()) for number in range(6)))
+    deliveries.record([delivered(one) for one in deliveries.claim("studio", 4, CLAIM_S)])
+    Rows(database).sql(
+        "update reconciler.deliveries set created_at = now() - interval '40 d'"
+        " where job_id <> '3' returning id"
+    )
+    kept = RetentionStore(store.connection, store.databases.rows, store.table)
+    assert Deliveries(kept, Keep(days=30)).run_once().removed == 3
+    assert [one.job_id for one in deliveries.page(10)] == ["5", "4", "3"]
+    assert Deliveries(kept, Keep(days=None, count=1)).run_once().removed == 0

@@ -53,11 +53,21 @@ def endpoints(context: Context, caller: Reader) -> list[EndpointTold]:
 
 @router.post("/webhooks/{name:path}/enable", summary="Send to an endpoint again")
 def enable(context: Context, caller: Operator, name: EndpointName) -> EndpointTold:
-    """One that was disabled, since it answered 410 or failed for too long. What waits is sent at
+    """One that was disabled, since it answered 410 or by hand. What waits is sent at
     once."""
     with context.stores.one() as store:
         webhooks = WebhookStore(store.connection)
         if not webhooks.enable(name):
+            raise HTTPException(404, f"There is no endpoint {name!r}.")
+        return next(_endpoint(one) for one in webhooks.all() if one.name == name)
+
+
+@router.post("/webhooks/{name:path}/disable", summary="Send nothing to an endpoint")
+def disable(context: Context, caller: Operator, name: EndpointName) -> EndpointTold:
+    """What waits stays; what happens meanwhile is not kept for it."""
+    with context.stores.one() as store:
+        webhooks = WebhookStore(store.connection)
+        if not webhooks.disable(name, f"{caller.name} disabled it"):
             raise HTTPException(404, f"There is no endpoint {name!r}.")
         return next(_endpoint(one) for one in webhooks.all() if one.name == name)
 

@@ -78,10 +78,17 @@ def test_one_that_was_disabled_is_enabled_and_tried(client: TestClient, database
     assert get(client, "/api/v1/deliveries", limit=1)["items"][0]["id"] == put_in
 
 
+def test_one_is_disabled_by_hand(client: TestClient) -> None:
+    disabled = client.post("/api/v1/webhooks/a%2Fb%20c/disable").json()
+    assert disabled["state"] == "disabled"
+    assert disabled["disabled_because"].endswith(" disabled it")
+    assert get(client, "/api/v1/webhooks")[0]["state"] == "disabled"
+
+
 def test_what_is_wrong_is_a_problem(client: TestClient) -> None:
     for cursor in ("nonsense", "WyJkZWxpdmVyaWVzIiwwLG51bGwsIngiXQ"):
         told = problem(client, "/api/v1/deliveries", 422, cursor=cursor)
         assert told["errors"][0]["name"] == "cursor"
     problem(client, "/api/v1/deliveries", 422, state="gone")
-    for action in ("enable", "test"):
+    for action in ("enable", "disable", "test"):
         assert client.post(f"/api/v1/webhooks/nobody/{action}").status_code == 404
