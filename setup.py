@@ -60,6 +60,7 @@ setup(
         "psycopg2-binary>=2.9.9",
         "pydantic>=2.7",
         "pydantic-settings>=2.9",
+        "python-multipart>=0.0.9",
         "pyyaml>=6.0",
         "requests>=2.31",
         "rich>=13.8",
