@@ -12,12 +12,18 @@ from standardwebhooks import Webhook
 from reconciler import __version__
 from reconciler.store.deliveries import TEST, Claimed
 from reconciler.store.views import JobView
+from reconciler.words import as_json
 from reconciler.words.times import iso
 
 #: No text in a message is longer, in characters.
 MOST_CHARS = 2000
 #: Of the event, what the job is told to be: it may be something else by now.
 _OF_EVENT = ("failure", "reason", "rule", "attempt")
+#: What is told of its row besides, null where there is none any more.
+_OF_ROW = (
+    *("type", "status", "server", "prompt_id", "frames", "output_path", "error"),
+    *("created_at", "completed_at"),
+)
 
 
 def completed(claimed: Claimed, job: JobView | None) -> Mapping[str, Any]:
@@ -31,7 +37,7 @@ def completed(claimed: Claimed, job: JobView | None) -> Mapping[str, Any]:
     else:
         event = claimed.payload
         data = {"id": claimed.job_id} | _job(job) | {name: event[name] for name in _OF_EVENT}
-        data["status"] = event["to_status"] or data.get("status")
+        data["status"] = event["to_status"] or data["status"]
         data["event"] = {
             "id": event["event_id"],
             "kind": event["kind"],
@@ -60,20 +66,9 @@ def headers_of(message_id: str, body: str, secrets: Sequence[str], now: datetime
 
 
 def _job(view: JobView | None) -> dict[str, Any]:
-    """The row, by the names that REST has for it."""
-    if view is None:
-        return {}
-    return {
-        "type": view.job_type,
-        "server": view.server,
-        "prompt_id": view.prompt_id,
-        "frames": view.frames,
-        "output_path": view.output_path,
-        "error": view.error,
-        "created_at": iso(view.created_at),
-        "completed_at": iso(view.completed_at),
-        "status": view.status,
-    }
+    """Of the row, what does not change by the minute; by the names that REST has for it."""
+    told = {} if view is None else as_json.job(view, now=0.0)
+    return {name: told.get(name) for name in _OF_ROW}
 
 
 def _bounded(value: Any) -> Any:
