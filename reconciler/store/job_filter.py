@@ -19,7 +19,8 @@ class Sort(StrEnum):
     CREATED = "created"
     #: When its last status was decided. Only jobs that the reconciler has seen.
     UPDATED = "updated"
-    #: Processing, queued, failed, completed, cancelled, any other; the newest key first in each.
+    #: Processing, queued, failed, completed, cancelled; the newest key first in each, and any other
+    #: status last.
     STATUS = "status"
     #: The key of the row.
     ID = "id"

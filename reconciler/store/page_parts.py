@@ -62,13 +62,14 @@ def parts_of(table: JobsTable, job_filter: JobFilter, sort: Sort, descending: bo
 
 
 def _by_status(table: JobsTable, job_filter: JobFilter, descending: bool) -> Iterator[Part]:
-    order = [*enumerate(STATUSES), (len(STATUSES), None)]
+    """Words that the settings do not know come last: mostly there are none, which no index says."""
     wanted = job_filter.statuses or STATUSES
+    order = list(enumerate(STATUSES))
     for number, status in reversed(order) if descending else order:
-        if status is None and not job_filter.statuses:
-            yield Part(number, of_other_statuses(table), True)
-        elif status is not None and status in wanted and table.words_of(status):
+        if status in wanted and table.words_of(status):
             yield Part(number, of_statuses(table, frozenset({status})), True)
+    if not job_filter.statuses:
+        yield Part(len(STATUSES), of_other_statuses(table), True)
 
 
 def read_rows(

@@ -22,7 +22,6 @@ insert into reconciler.job_state (job_id, known_status, failure, decided_at, ser
 select id::text, status, case status when 'failed' then 'lost' end, created_at, 'gpu'
 from production_jobs;
 insert into production_jobs (status) select 'queued' from generate_series(1, 3);
-create index on production_jobs (created_at);
 """
 
 

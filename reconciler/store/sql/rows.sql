@@ -21,8 +21,10 @@ create table if not exists {jobs} (
 )
 
 -- name: index_jobs_table
--- Only on a table that we created: the open rows are asked for every second.
-create index on {jobs} (status) where status in ('queued', 'processing')
+-- Only on a table that we created: the open rows are asked for every second, and people look at the
+-- newest.
+create index on {jobs} (status) where status in ('queued', 'processing');
+create index on {jobs} (created_at)
 
 -- name: columns
 -- The columns of the jobs table; no rows if there is no such table.
