@@ -30,6 +30,10 @@ def status(
     all_: Annotated[
         bool, typer.Option("--all", help=f"All jobs, not only the first {SHOWN_JOBS}.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on showing them, live, until Ctrl-C."),
+    ] = False,
     database: options.Database = None,
     data_dir: options.DataDir = None,
     config: options.Config = None,
@@ -37,11 +41,19 @@ def status(
 ) -> None:
     """Show the jobs, open ones first, then the newest; or all that is known of one; or who
     reconciles which server."""
+    if watch and (agents or all_ or json_ or job is not None):
+        raise typer.BadParameter(
+            "--watch shows all jobs that fit: give it alone. For one job: reconciler watch JOB"
+        )
     settings = options.load_settings(config, log_level, database=database, data_dir=data_dir)
     from reconciler.cli.reading import reading
 
     with reading(settings) as store:
-        if agents:
+        if watch:
+            from reconciler.cli import status_watch
+
+            status_watch.watch(store, settings)
+        elif agents:
             _agents(store, settings, as_json=json_)
         elif job is not None:
             _one(store, job, as_json=json_)
@@ -89,25 +101,18 @@ def _all(store: Store, settings: Settings, limit: int | None) -> None:
     from rich.text import Text
 
     from reconciler.cli import terminal
+    from reconciler.cli.overview import troubles
     from reconciler.cli.table import jobs_table
-    from reconciler.words.agents import read
-    from reconciler.words.servers import nobody_looks, server_trouble
-    from reconciler.words.told import servers_of
 
-    now, servers = store.jobs.now(), servers_of(store, settings)
-    troubles = [words for server in servers if (words := server_trouble(server, now))]
-    if idle := nobody_looks(servers, settings, now):
-        troubles.append(idle)
-    else:
-        known = read(store.connection, now, settings.agent.takeover_s)
-        troubles += known.unattended(server.name for server in servers)
-    for trouble in troubles:
+    now = store.jobs.now()
+    wrong = troubles(store, settings, now)
+    for trouble in wrong:
         terminal.say(Text(trouble, "yellow"))
     jobs = store.views.listing(limit)
     if not jobs:
         terminal.remark(f"No jobs in {store.table.shown} yet: an application inserts them.")
         return
-    if troubles:
+    if wrong:
         terminal.say("")
     terminal.say(jobs_table(jobs, now, terminal.out().width))
     if limit is not None and len(jobs) == limit and (more := store.views.count() - limit) > 0:
