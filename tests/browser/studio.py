@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import requests
+
 from reconciler.settings.load import load
 from reconciler.simulator.graphs import render_graph
 from reconciler.simulator.outcomes import Outcome
@@ -56,6 +58,11 @@ class Studio:
             outcome, frames=8, seconds=seconds, seed=next(_seeds), filename_prefix=prefix
         )
         return self.insert(comfyui_job_id=self.simulator.submit(graph), **columns)
+
+    def cancel(self, job: str) -> None:
+        """As applications do it: the row, and what runs in ComfyUI."""
+        self.rows.sql("update production_jobs set status = 'cancelled' where id = %s", job)
+        requests.post(f"{self.simulator.url}/interrupt", json={}, timeout=10.0)
 
 
 @contextmanager

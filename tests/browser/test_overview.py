@@ -18,7 +18,7 @@ def test_what_runs_moves_without_a_reload(studio: Studio, page: Page) -> None:
     before = bar.get_attribute("value") or ""
     expect(bar).not_to_have_attribute("value", before)
     assert page.evaluate("window.neverReloaded")
-    studio.rows.sql("update production_jobs set status = 'cancelled' where id = %s", job)
+    studio.cancel(job)
     expect(bar).to_have_count(0)
 
 

@@ -1,0 +1,65 @@
+"""WCAG AA, as far as axe can tell: contrast, names, roles, structure; light and dark, wide and
+narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from reconciler.simulator.outcomes import Outcome
+from tests.browser.conftest import OpenPage
+from tests.browser.studio import Studio
+from tests.browser.test_frame import PAGES
+
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "resultTypes": ["violations"],
+}
+LOOKS = [("light", 1280), ("dark", 380)]
+
+
+@pytest.fixture(scope="module")
+def told(studio: Studio) -> Iterator[list[str]]:
+    """Paths of all pages, and there is something on each."""
+    failed = studio.submit(Outcome.TRUNCATED)
+    done = studio.submit()
+    studio.insert(status="cancelled")
+    studio.rows.wait(failed, "failed")
+    studio.rows.wait(done, "completed")
+    running = studio.submit(Outcome.ENDLESS)
+    studio.rows.wait(running, "processing")
+    jobs = [f"/jobs/{job}" for job in (failed, done, running)]
+    yield [*PAGES, "/jobs?q=nothing+at+all", *jobs, "/nowhere"]
+    studio.cancel(running)
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_axe_finds_nothing(
+    studio: Studio, open_page: OpenPage, told: list[str], scheme: str, width: int
+) -> None:
+    """On any page."""
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 850})
+    found = []
+    for path in told:
+        page.goto(path)
+        expect(page.get_by_role("main")).to_be_visible()
+        result = Axe().run(page, options=RULES)
+        found += [
+            f"{path}: {one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+            for one in result.response["violations"]
+            for node in one["nodes"]
+        ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_dialogs_too(open_page: OpenPage, scheme: str) -> None:
+    """The help, opened."""
+    page = open_page(color_scheme=scheme)
+    page.goto("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert Axe().run(page, options=RULES).response["violations"] == []
