@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 from reconciler import __version__
 from reconciler.core.words import duration
 from reconciler.web.pages.statics import address
+from reconciler.web.security.access import Way, caller_of
 from reconciler.web.security.csrf import csrf_token
 from reconciler.words.times import counted, iso
 
@@ -100,6 +101,12 @@ def _environment() -> Environment:
 _templates = _environment()
 
 
+def _signed_in(request: Request) -> str | None:
+    """Whose token somebody signed in with; None where nobody did."""
+    caller = caller_of(request)
+    return caller.name if caller is not None and caller.way is Way.COOKIE else None
+
+
 def render(
     request: Request,
     template: str,
@@ -114,6 +121,7 @@ def render(
         "path": request.url.path,
         "now": time.time() if now is None else now,
         "csrf_token": csrf_token(request),
+        "signed_in": _signed_in(request),
         "theme": theme if theme in _THEMES else None,
         "times": "absolute" if request.cookies.get("times") == "absolute" else "relative",
     }

@@ -281,7 +281,8 @@ def test_one_signs_in_with_a_token_and_out(guarded: httpx.Client, url: str) -> N
     assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/jobs?status=failed")
     cookie = signed_in.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie and token not in cookie
-    assert guarded.get("/jobs").status_code == 200
+    page = guarded.get("/jobs")
+    assert page.status_code == 200 and "Signed in as ana" in page.text
     assert guarded.get("/login?next=/jobs").headers["location"] == "/jobs"
 
     assert is_problem(guarded.post("/logout"), 403)
