@@ -132,8 +132,9 @@ def row(record: Delivery) -> DeliveryRow:
 
 
 def _last(record: Delivery) -> str:
+    status = "" if record.last_status is None else str(record.last_status)
     parts = [
-        f"HTTP {record.last_status}" if record.last_status is not None else "",
+        f"HTTP {status}" if status and status not in (record.last_error or "") else "",
         record.last_error or "",
         f"answered: {record.last_answer}" if record.last_answer else "",
     ]

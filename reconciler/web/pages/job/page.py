@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from reconciler.core.case import Stage
 from reconciler.settings import Settings
 from reconciler.store import Store
 from reconciler.store.output_ids import OutputFinder
@@ -21,7 +22,8 @@ from reconciler.web.security.access import Reader, Role
 from reconciler.words import expected
 from reconciler.words.cost import costs
 from reconciler.words.next_step import next_step, outlook
-from reconciler.words.told import tell, troubles
+from reconciler.words.text import safe
+from reconciler.words.told import Told, tell, troubles
 
 router = APIRouter(include_in_schema=False)
 
@@ -53,6 +55,7 @@ def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
     return {
         "now": told.now,
         "job": view,
+        "doing": _doing(told),
         "next": sentence(next_step(prospect)),
         "troubles": troubles(told, settings),
         "phases": timeline.phases(told),
@@ -68,3 +71,11 @@ def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
         "spent": spent.spent(costs(store, view.id)),
         "raw": details_of(store, view).model_dump_json(indent=2),
     }
+
+
+def _doing(told: Told) -> str | None:
+    """What its running prompt was doing when it was heard last."""
+    if told.job.stage != Stage.RUNNING.value:
+        return None
+    running = [p for p in told.prompts if p.attempt == told.job.attempt and p.ending is None]
+    return next((safe(prompt.doing) for prompt in running if prompt.doing is not None), None)
