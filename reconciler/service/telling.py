@@ -14,6 +14,7 @@ from reconciler.notify.webhooks.verdict import Limits
 from reconciler.settings import Settings
 from reconciler.settings.webhooks import EndpointSettings, shown_url
 from reconciler.store import Store, open_configured
+from reconciler.store.deliveries import DeliveryStore
 from reconciler.store.listening import Listener
 from reconciler.store.webhooks import Endpoint, WebhookStore
 
@@ -33,6 +34,7 @@ def sender_of(settings: Settings, store: Store) -> Sender:
     )
     named = [_endpoint(endpoint) for endpoint in webhooks.endpoints]
     WebhookStore(store.connection).name(_agent(settings), named)
+    DeliveryStore(store.connection).give_up([], webhooks.max_age_s)
     return sender
 
 

@@ -250,6 +250,7 @@ def test_what_was_tried_for_too_long_is_given_up(
     assert given_up is not None
     assert given_up.state == "failed"
     assert given_up.last_error == "given up: not delivered in time; the last attempt: no"
+    assert deliveries.give_up([], 3000.0) == 0, "the other is young"
     assert deliveries.outbox().waiting == 1
     assert deliveries.counts() == {("studio", "failed"): 1, ("studio", "waiting"): 1}
 
@@ -274,6 +275,23 @@ def test_a_thousand_events_are_one_statement(
     assert deliveries.outbox().waiting == 2000
     ordered = [one.event_id for one in deliveries.page(500)]
     assert ordered == sorted(ordered, key=lambda id_: -(id_ or 0)), "in the order of the events"
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_it_lies_where_our_own_tables_do(database: str, elsewhere: str, apart: bool) -> None:
+    own_url = elsewhere if apart else None
+    store = open_store(database, own_url=own_url, own_schema="studio_own")
+    try:
+        job_id = Rows(database).insert(job_type="video", output_path="/out/a.mp4")
+        WebhookStore(store.connection).name("agent", [endpoint()])
+        tell(store, (job_id, ended()))
+        (one,) = DeliveryStore(store.connection).claim("studio", 5, CLAIM_S)
+        assert one.job_id == job_id
+    finally:
+        store.close()
+    url = own_url or database
+    (row,) = Rows(url).sql("select count(*) as waiting from studio_own.deliveries")
+    assert row == {"waiting": 1}
 
 
 def test_old_deliveries_go_and_what_waits_stays(

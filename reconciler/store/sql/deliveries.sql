@@ -36,7 +36,8 @@ from jsonb_to_recordset(%(attempts)s) as w(
 where d.id = w.id and d.id = any(%(ids)s) and d.attempts = w.attempts and d.state = 'waiting'
 
 -- name: give_up_deliveries
--- What nobody delivered in time, or is for an endpoint that no settings name any more.
+-- What nobody delivered in time, or is for an endpoint that no settings name any more. Of others'
+-- endpoints what should be over for a day: their agents are gone.
 update reconciler.deliveries d
 set state = 'failed', claimed_until = null, last_at = clock_timestamp(),
     last_error = case when h.removed_at is null then %(too_old)s else %(removed)s end
@@ -45,8 +46,8 @@ from reconciler.webhooks h
 where h.name = d.webhook and d.state = 'waiting'
   and (d.claimed_until is null or d.claimed_until < clock_timestamp())
   and (h.removed_at is not null
-       or d.webhook = any(%(webhooks)s)
-       and d.waiting_since < clock_timestamp() - %(max_age_s)s * interval '1 s')
+       or d.waiting_since < clock_timestamp() - %(max_age_s)s * interval '1 s'
+              - case when d.webhook = any(%(webhooks)s::text[]) then interval '0' else interval '1 day' end)
 
 -- name: list_deliveries
 select d.id, d.message_id, d.webhook, d.event_id, d.job_id, d.type, d.payload, d.state, d.attempts,
