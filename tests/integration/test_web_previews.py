@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,6 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from reconciler.store.output_ids import OutputFinder
+from reconciler.web.previews import running_prompt
 from tests.integration.previewing import IMAGE, Gallery, Studio
 from tests.unit.outputs_inspect.conftest import gallery, make, studio
 
@@ -208,6 +211,50 @@ def test_the_preview_of_a_job_is_its_main_outputs(
     assert "does not run" in refused.json()["detail"]
     assert shows.web.get("/api/v1/jobs/999/preview").status_code == 404
     assert shows.web.get(f"/api/v1/jobs/{job}/preview?kind=film").status_code == 422
+
+
+def test_a_job_that_was_answered_from_the_cache_shows_the_earlier_file(
+    shows: Gallery, gallery: Path
+) -> None:
+    output = shows.put(gallery / "still.png", job_id="earlier")
+    found = OutputFinder(shows.store.connection).one(output)
+    assert found is not None
+    with shows.store.connection.writing() as cursor:
+        cursor.execute("insert into production_jobs (status) values ('completed') returning id")
+        job = str(cursor.fetchall()[0]["id"])
+        cursor.execute(
+            "insert into reconciler.prompts (prompt_id, job_id, attempt) values ('cached', %s, 1)",
+            (job,),
+        )
+        cursor.execute(
+            "insert into reconciler.listings (prompt_id, path, reused) values ('cached', %s, true)",
+            (os.fsencode(found.path),),
+        )
+    assert (
+        shows.web.get(f"/api/v1/jobs/{job}/preview").content
+        == shows.get(output, "thumbnail").content
+    )
+
+
+def test_of_a_batch_the_prompt_is_watched_that_runs(shows: Gallery) -> None:
+    with shows.store.connection.writing() as cursor:
+        cursor.execute(
+            "insert into production_jobs (status, comfyui_job_id)"
+            " values ('processing', 'first') returning id"
+        )
+        job = str(cursor.fetchall()[0]["id"])
+        for prompt, ending in (
+            ("first", '{"kind": "success", "source": "history"}'),
+            ("next", None),
+        ):
+            cursor.execute(
+                "insert into reconciler.prompts (prompt_id, job_id, attempt, server,"
+                " running_since, ending) values (%s, %s, 1, 'gpu', now(), %s)",
+                (prompt, job, ending),
+            )
+    view = shows.store.views.one(job)
+    assert view is not None
+    assert running_prompt(shows.store, view) == ("gpu", "next")
 
 
 def test_kinds_can_be_switched_off(database: str, tmp_path: Path, studio: Studio) -> None:
