@@ -109,18 +109,23 @@ class Estimator:
 
     def _pending(self, record: JobRecord, prompt: PromptRecord) -> Progress:
         """Until a waiting prompt ends: what runs, all that stands before it, and itself."""
-        place, position, found = None, None, None
         server = self._servers.get(prompt.server or "")
-        wait = (0.0, 0.0)
-        if server is not None:
-            place, position, found = server.find(prompt.prompt_id)
-            if server.name not in self._running_left:
-                self._running_left[server.name] = self._left_of_running(server)
-            wait = self._running_left[server.name]
-            if place is Place.PENDING:
-                wait = _plus(wait, self._ahead(server, position or 1))
-        _, own = self._expected(record, found, prompt.server)
-        span = total(*_plus(wait, own))
+        if server is None:
+            return self._waited((0.0, 0.0), self._expected(record, None, prompt.server)[1])
+        if server.name not in self._running_left:
+            self._running_left[server.name] = self._left_of_running(server)
+        running = self._running_left[server.name]
+        place, position, found = server.find(prompt.prompt_id)
+        if place is not Place.PENDING or position is None:
+            own = self._expected(record, found, server.name)[1]
+            return self._waited(running, _plus(running, own))
+        sums = self._sums_of(server)
+        last = min(position, len(sums) - 1)  # a second look may have found more
+        return self._waited(_plus(running, sums[last - 1]), _plus(running, sums[last]))
+
+    @staticmethod
+    def _waited(wait: Sum, whole: Sum) -> Progress:
+        span = total(*whole)
         return Progress(0, span.p50_s, span.p90_s, min(wait[0], span.p50_s))
 
     def _left_of_running(self, server: WatchedServer) -> Sum:
@@ -130,15 +135,15 @@ class Estimator:
         longest = max(filter(None, spans), key=lambda span: span.p50_s, default=None)
         return (0.0, 0.0) if longest is None else _sum(longest)
 
-    def _ahead(self, server: WatchedServer, position: int) -> Sum:
-        """What all before this position take. Summed up once: long queues are asked for each of
-        their prompts."""
+    def _sums_of(self, server: WatchedServer) -> list[Sum]:
+        """What the first prompts of a queue take, none, one, two, ... of them. Summed up once: long
+        queues are asked for each of their prompts."""
         sums = self._sums.get(server.name)
         if sums is None:
             each = (self._sum_of(queued, server.name) for queued in server.queue.pending)
             sums = list(accumulate(each, _plus, initial=(0.0, 0.0)))
             self._sums[server.name] = sums
-        return sums[min(position, len(sums)) - 1]  # a second look may have found more
+        return sums
 
     def _sum_of(self, queued: QueuedPrompt, server: str) -> Sum:
         record, _ = self._by_prompt.get(queued.prompt_id, (None, None))
