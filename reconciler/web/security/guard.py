@@ -9,17 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
-from urllib.parse import quote
 
-import structlog
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.datastructures import MutableHeaders
 
 from reconciler.errors import DatabaseError
 from reconciler.settings.web import WebSettings
 from reconciler.web.ending import App, Message, Receive, Scope, Send
-from reconciler.web.problems import Problem, answer, of_database, problem_json
+from reconciler.web.problems import of_database
 from reconciler.web.security.access import CALLER, Caller, Role, Way
 from reconciler.web.security.bodies import (
     Gone,
@@ -37,9 +33,8 @@ from reconciler.web.security.identify import Doorkeeper, WrongToken
 from reconciler.web.security.lasting import run_while_valid
 from reconciler.web.security.origin import foreign
 from reconciler.web.security.rate import RateLimit, client_key
+from reconciler.web.security.refusing import Refused, heard, refuse
 from reconciler.web.security.sessions import LOGIN, LOGOUT
-
-log = structlog.get_logger(__name__)
 
 #: What everybody may ask for: nothing of it tells of a job.
 _PUBLIC = ("/static/",)
@@ -47,15 +42,6 @@ _PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/favicon.ico", LOGIN, LOGOUT})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What share of a minute's requests may come at once.
 _AT_ONCE = 1 / 6
-
-
-class Refused(Exception):
-    """This request goes no further."""
-
-    def __init__(self, status: int, detail: str, **headers: str) -> None:
-        super().__init__(detail)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.problem = Problem(status, detail, headers=named)
 
 
 class Guard:
@@ -77,9 +63,9 @@ class Guard:
         try:
             receive = await self._admit(scope, receive)
         except Refused as refused:
-            await _refuse(scope, receive, send, refused.problem)
+            await refuse(scope, receive, send, refused.problem)
         except DatabaseError as error:
-            await _refuse(scope, receive, send, of_database(error))
+            await refuse(scope, receive, send, of_database(error))
         except Gone:
             return
         else:
@@ -95,7 +81,7 @@ class Guard:
 
     async def _admit(self, scope: Scope, receive: Receive) -> Receive:
         """Raises Refused, DatabaseError and Gone."""
-        headers = _Headers(scope)
+        headers = heard(scope)
         is_socket = scope["type"] == "websocket"
         is_change = is_socket or scope["method"] not in _READS
         self._check_names(scope, headers, is_change=is_change)
@@ -173,20 +159,6 @@ class Guard:
             raise Refused(403, "This token may only read: changes need one of an operator.")
 
 
-class _Headers(dict[str, str]):
-    """The headers of a request. Of those that count here, none may come twice."""
-
-    _ONCE = ("host", "origin", "authorization", "content-length", "sec-fetch-site")
-
-    def __init__(self, scope: Scope) -> None:
-        all_headers = Headers(scope=scope)
-        super().__init__({name: ", ".join(all_headers.getlist(name)) for name in all_headers})
-        for name in self._ONCE:
-            if len(all_headers.getlist(name)) > 1:
-                raise Refused(400, f"There is more than one header {name}.")
-        self["cookie"] = "; ".join(all_headers.getlist("cookie"))
-
-
 def _is_public(path: str) -> bool:
     return path in _PUBLIC_PATHS or path.startswith(_PUBLIC)
 
@@ -210,26 +182,3 @@ def _securing(send: Send) -> Send:
         await send(message)
 
     return secured
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
-    if scope["type"] == "websocket":
-        await _refuse_socket(scope, receive, send, problem)
-        return
-    request = Request(scope, receive)
-    await _shown(request, problem)(scope, receive, send)
-
-
-def _shown(request: Request, problem: Problem) -> Response:
-    wants_page = "text/html" in request.headers.get("accept", "")
-    if problem.status == 401 and request.method == "GET" and wants_page:
-        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"{LOGIN}?next={quote(path, safe='')}", 303)
-    return answer(request, problem)
-
-
-async def _refuse_socket(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await problem_json(problem)(scope, receive, send)
-    else:
-        await send({"type": "websocket.close", "code": 1008, "reason": problem.title})
