@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from reconciler.store import Store, open_store
@@ -13,6 +14,7 @@ from reconciler.store.deliveries import Attempt, DeliveryStore
 from reconciler.store.webhooks import Endpoint, WebhookStore
 from tests.browser.conftest import OpenPage
 from tests.browser.studio import pages_alone, prepare
+from tests.browser.test_accessible import RULES
 
 NAME = "<b>studio</b>"
 
@@ -76,3 +78,16 @@ def test_deliveries_are_filtered_by_the_address(page: Page) -> None:
     expect(page.get_by_label("State")).to_have_value("delivered")
     page.get_by_role("link", name="All deliveries", exact=True).click()
     expect(page.get_by_role("row")).to_have_count(2)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_a_full_page(page: Page, scheme: str) -> None:
+    """Opened payload and question included; and a phone needs no scrolling sideways."""
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": 380, "height": 850})
+    row = page.get_by_role("row").last
+    row.get_by_text("reconciler.test").click()
+    assert Axe().run(page, options=RULES).response["violations"] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    row.get_by_role("button", name="Send again").click()
+    assert Axe().run(page, options=RULES).response["violations"] == []
