@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-#: An answer stands for so long, in seconds, and for so many times the time that asking took.
-STANDS_S, STANDS_TIMES = 1.0, 20.0
+#: An answer stands for so many times the time that asking took: what costs nothing is always new.
+STANDS_TIMES = 20.0
 
 Answer = TypeVar("Answer")
 
@@ -16,7 +16,8 @@ Answer = TypeVar("Answer")
 class Standing(Generic[Answer]):
     """One answer, for all who ask at about the same time. Thread-safe."""
 
-    def __init__(self, stands_s: float = STANDS_S) -> None:
+    def __init__(self, stands_s: float = 0.0) -> None:
+        """`stands_s`: it stands for so long in any case, in seconds."""
         self._stands_s = stands_s
         self._lock = threading.Lock()
         self._stands_until_s = 0.0
@@ -28,6 +29,7 @@ class Standing(Generic[Answer]):
             began_s = time.monotonic()
             if not self._answers or began_s >= self._stands_until_s:
                 self._answers = [ask()]
-                took_s = time.monotonic() - began_s
-                self._stands_until_s = began_s + max(self._stands_s, STANDS_TIMES * took_s)
+                ended_s = time.monotonic()
+                stands_s = max(self._stands_s, STANDS_TIMES * (ended_s - began_s))
+                self._stands_until_s = ended_s + stands_s
             return self._answers[0]

@@ -18,7 +18,6 @@ from reconciler.web.context import Context
 from reconciler.web.pages import servers
 from reconciler.web.pages.job_list import one_of
 from reconciler.web.pages.plots import DEFAULT_SPAN, SPANS, begin_of, plot, step_of
-from reconciler.web.pages.remembered import Remembered
 from reconciler.web.pages.rendering import render
 from reconciler.web.pages.servers import Health
 from reconciler.web.security.access import Reader
@@ -38,10 +37,9 @@ router = APIRouter(include_in_schema=False)
 def overview(request: Request, context: Context, caller: Reader) -> HTMLResponse:
     """Counts, what runs, what waits, what is wrong."""
     span = one_of(request.query_params, "over", [*SPANS]) or DEFAULT_SPAN
-    counts: Remembered[Mapping[str, int]] = request.app.state.counts
     with context.stores.one() as store:
         shown = gather(store, context.settings, span)
-        shown["counts"] = counts.get(store.stats.by_status)
+        shown["counts"] = context.counted.get(store.stats.by_status)
     shown["is_watched"] = context.sampling is not None
     shown["health"] = list(_health(shown, context.idle_s()))
     return render(request, "overview.html", **shown)

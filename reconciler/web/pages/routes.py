@@ -16,12 +16,10 @@ from reconciler.web.pages import (
 )
 from reconciler.web.pages.job import page as job
 from reconciler.web.pages.problems import problem_page
-from reconciler.web.pages.remembered import Remembered
 
 
 def include_pages(app: FastAPI) -> None:
     """The dashboard, and what it loads."""
     app.state.problem_page = problem_page
-    app.state.counts = Remembered()
     for page in (statics, login, overview, jobs, failures, job, orphans, servers, webhooks):
         app.include_router(page.router)

@@ -15,6 +15,7 @@ from reconciler.core.lease import UNKNOWN
 from reconciler.settings import Settings
 from reconciler.store import Store
 from reconciler.store.agents import AgentRecord
+from reconciler.store.job_filter import JobFilter, Sort
 from reconciler.store.leases import LeaseRecord
 from reconciler.store.servers import ServerRecord
 from reconciler.store.stats import OpenJobs
@@ -30,6 +31,7 @@ router = APIRouter(include_in_schema=False)
 
 #: Running jobs that are shown, of all servers together.
 MOST_RUNNING = 100
+_RUNNING = JobFilter(statuses=frozenset([Status.PROCESSING]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def gather(store: Store, settings: Settings) -> dict[str, Any]:
     """What the template shows. Raises DatabaseError."""
     now, records = store.jobs.now(), servers_of(store, settings)
     agents = read(store.connection, now, settings.agent.takeover_s)
-    running = [job for job in store.views.listing(MOST_RUNNING) if _runs(job)]
+    running = store.pages.page(_RUNNING, sort=Sort.ID, limit=MOST_RUNNING).jobs
     waiting = store.stats.open()
     return {
         "now": now,
@@ -137,7 +139,3 @@ def _health(record: ServerRecord, now: float) -> Health:
 
 def _called(server: str) -> str:
     return "jobs of no known server" if server == UNKNOWN else server
-
-
-def _runs(job: JobView) -> bool:
-    return job.status == Status.PROCESSING.value
