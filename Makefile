@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test debian browser lint bench faults mutants fuzz contract docs clean
+.PHONY: help demo run test debian browser lint bench faults mutants fuzz contract docs screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ contract: $(READY) ## Run the contract tests; against a real ComfyUI with COMFYU
 
 docs: $(READY) ## Write the decision table in docs/ from the code
 	$(BIN)/python -c 'from pathlib import Path; from reconciler.core.table import embed; page = Path("docs/decisions.md"); page.write_text(embed(page.read_text(encoding="utf-8")), encoding="utf-8")'
+
+screenshots: $(READY) browser ## Take the pictures of the pages in docs/, of the demonstration
+	$(BIN)/python -m tests.browser.screenshots docs
 
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .demo

@@ -23,7 +23,7 @@ from tests.integration.conftest import (  # noqa: F401 - fixtures
 )
 
 #: Generous, as in tests/waiting.py.
-PATIENCE_MS = 5_000
+PATIENCE_MS = 20_000
 
 #: Opens a page: keywords are those of `Browser.new_context`.
 OpenPage = Callable[..., Page]
