@@ -26,12 +26,14 @@ from tests.benchmarks import (
     eta,
     files,
     fleet,
+    live,
     loads,
     pages,
     previews,
     report,
     scale,
     verdicts,
+    webhooks,
 )
 from tests.benchmarks.measure import Place, measure
 
@@ -45,7 +47,19 @@ def main() -> None:
     and `pages`, a page of jobs among a million.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parts = ("all", "verdicts", "reactions", "files", "scale", "fleet", "eta", "previews", "pages")
+    parts = (
+        "all",
+        "verdicts",
+        "reactions",
+        "files",
+        "scale",
+        "fleet",
+        "eta",
+        "previews",
+        "pages",
+        "live",
+        "webhooks",
+    )
     parser.add_argument("part", nargs="?", choices=parts, default="all")
     parser.add_argument("--quick", action="store_true", help="fewer ends; under 90 s")
     parser.add_argument("--comfyui", default="0.33.0", help="which version is simulated")
@@ -70,9 +84,15 @@ def main() -> None:
         eta.run_all(console, quick=given.quick)
     if given.part == "previews":
         previews.run(console, quick=given.quick)
+    if given.part == "live":
+        with _laboratory(given.comfyui) as laboratory:
+            live.run(console, laboratory.place, quick=given.quick)
     if given.part == "pages":
         with _laboratory(given.comfyui) as laboratory:
             pages.run(console, laboratory.place().database_url, quick=given.quick)
+    if given.part == "webhooks":
+        with _laboratory(given.comfyui) as laboratory:
+            webhooks.run(console, laboratory.place().database_url, quick=given.quick)
     console.print(f"{time.monotonic() - began_s:.0f} s; {_load_average()}")
 
 
