@@ -11,7 +11,7 @@ from reconciler.core.evidence import FileState
 from reconciler.errors import OutsideOutput
 from reconciler.outputs.text import shown_path
 from reconciler.settings.server import ServerSettings, stored_path_of
-from reconciler.store.output_ids import KnownOutput
+from reconciler.store.file_pages import NamedOutput
 from reconciler.store.outputs import OutputRecord
 from reconciler.words.media import media_words, proof
 from reconciler.words.text import safe
@@ -19,6 +19,8 @@ from reconciler.words.text import safe
 #: Longest sentence about a file that is shown, in characters, and how many of them.
 MAX_DETAIL = 500
 MOST_DEFECTS = 50
+#: Files that are looked through for the main one, by their paths, and those that are shown.
+MOST_FILES, MOST_CARDS = 500, 40
 #: How a verdict looks: the badge of which status.
 _LOOKS = {
     FileState.SOUND: ("completed", "sound"),
@@ -41,8 +43,8 @@ class Finding:
 class OutputCard:
     """One file as the page shows it."""
 
-    #: In the paths of the REST interface; None where it is not known there.
-    id: str | None
+    #: In the paths of the REST interface.
+    id: str
     path: str
     name: str
     is_main: bool
@@ -64,31 +66,24 @@ class OutputCard:
 
 
 def cards(
-    records: Sequence[OutputRecord],
-    known: Iterable[KnownOutput],
-    main_path: str | None,
-    servers: Iterable[ServerSettings] = (),
+    files: Sequence[NamedOutput], main_path: str | None, servers: Iterable[ServerSettings] = ()
 ) -> list[OutputCard]:
     """The files, the main one first: the one at `main_path`, as applications see it."""
     settings = {server.name: server for server in servers}
-    ids = {(output.path, output.server): output.id for output in known}
     shown = [
-        _card(
-            record,
-            ids.get((record.path, record.server)),
-            is_main=len(records) == 1 or _is_main(record, main_path, settings),
-        )
-        for record in records
+        _card(file, is_main=len(files) == 1 or _is_main(file.output, main_path, settings))
+        for file in files
     ]
-    return sorted(shown, key=lambda card: (not card.is_main, card.path))
+    return sorted(shown, key=lambda card: (not card.is_main, card.path))[:MOST_CARDS]
 
 
-def _card(record: OutputRecord, output_id: str | None, *, is_main: bool) -> OutputCard:
+def _card(file: NamedOutput, *, is_main: bool) -> OutputCard:
+    record = file.output
     look, verdict = _LOOKS.get(record.verdict, ("queued", record.verdict.value))
     inspection = record.inspection
     media = inspection.get("media")
     return OutputCard(
-        id=output_id,
+        id=file.id,
         path=shown_path(record.path),
         name=shown_path(record.path.name),
         is_main=is_main,

@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse
 from reconciler.core.case import Stage
 from reconciler.settings import Settings
 from reconciler.store import Store
-from reconciler.store.output_ids import OutputFinder
 from reconciler.web.api.jobs import details_of
 from reconciler.web.context import Context
 from reconciler.web.pages.job import actions, outputs, spent, timeline, verdicts
@@ -50,8 +49,7 @@ def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
         raise HTTPException(404, _NO_SUCH_JOB)
     told = tell(store, settings, view)
     prospect = outlook(view, told.prompts, told.servers, settings, told.now, at=moment)
-    records = store.outputs.of_job(view.id)
-    found = OutputFinder(store.connection).of_job(view.id)
+    files = store.lists.of_job(view.id, outputs.MOST_FILES, None)
     return {
         "now": told.now,
         "job": view,
@@ -62,7 +60,8 @@ def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
         "steps": timeline.steps(told.events),
         "earlier_steps": max(len(told.events) - timeline.MOST_EVENTS, 0),
         "expectations": expected.expectations(view, told.events),
-        "outputs": outputs.cards(records, found, view.output_path, settings.servers),
+        "outputs": outputs.cards(files.items, view.output_path, settings.servers),
+        "has_more_outputs": files.next is not None or len(files.items) > outputs.MOST_CARDS,
         "errors": verdicts.errors(told.prompts, view.attempt),
         "prompts": verdicts.prompt_lines(told.prompts, view.attempt),
         "beside": verdicts.beside(view, told.prompts),
