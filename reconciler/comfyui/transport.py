@@ -34,8 +34,8 @@ class NoSuchRoute(ServerAnswer):
 
 
 class NotThere(NoSuchRoute):
-    """An empty 404: the route is there, and what was asked for is not. (Where a route is missing
-    aiohttp says so, and so does a proxy.)"""
+    """An empty 404: a file is not there; or a route, which ComfyUI then takes for a file of its
+    page. (Proxies, and a ComfyUI without a page, say something.)"""
 
 
 class NoContent(ServerAnswer):

@@ -56,6 +56,7 @@ def build_app(life: Life) -> web.Application:
         app.router.add_get("/api/jobs", api.get_jobs)
         app.router.add_get("/api/jobs/{prompt_id}", api.get_job)
         app.router.add_post("/api/jobs/{prompt_id}/cancel", api.post_cancel)
+    app.router.add_get("/{path:.*}", api.get_page)
     return app
 
 
@@ -189,6 +190,10 @@ class Api:
         if not path.is_relative_to(root):
             return web.Response(status=403)
         return web.FileResponse(path) if path.is_file() else web.Response(status=404)
+
+    async def get_page(self, request: web.Request) -> web.Response:
+        """ComfyUI looks among the files of its page for what it has no route for."""
+        return web.Response(status=404)
 
     async def get_truth(self, request: web.Request) -> web.Response:
         """GET /simulator/truth: what really happened, for a demo in another process."""

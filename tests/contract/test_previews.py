@@ -134,4 +134,5 @@ def test_a_prompt_that_shows_nothing_has_no_picture(pack_server: Server) -> None
 def test_without_the_pack_there_is_no_such_route(server: Server) -> None:
     if server.has_pack:
         pytest.skip("this one has it")
-    assert ask(server, "any").status_code == 404
+    answer = ask(server, "any")
+    assert (answer.status_code, answer.content) == (404, b""), "as any path that it does not know"
