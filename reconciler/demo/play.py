@@ -78,7 +78,6 @@ def play(*, keep: bool = False, folder: Path | None = None, picture: Path | None
             style="dim",
         )
         stack.enter_context(_service(config, home))
-        console.print(f"Watch it in a browser: {_page(home)}", highlight=False)
         if (page := _page(home / "service.log")) is not None:
             console.print(f"In a browser: {page}", soft_wrap=True, markup=False)
         application = Application(url)
@@ -306,20 +305,6 @@ def _page(log: Path) -> str | None:
 def _url_of(line: str) -> str:
     url: str = json.loads(line)["url"]
     return url
-
-
-def _page(home: Path) -> str:
-    """Where the service says that its pages are. Raises ReconcilerError if it does not."""
-    found: list[str] = []
-
-    def told() -> bool:
-        lines = (home / "service.log").read_text(encoding="utf-8").splitlines()
-        told = [json.loads(line) for line in lines if '"web interface"' in line]
-        found.extend(line["url"] for line in told if line["event"] == "web interface")
-        return bool(found)
-
-    wait_for(told, 20.0, "the service serves its pages")
-    return found[0]
 
 
 def _keep(console: Console, config: Path, url: str, gpus: list[Simulator]) -> None:
