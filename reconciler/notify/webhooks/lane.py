@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 #: Beyond an attempt's time-out: until then it is stored, or its sender is dead. In seconds.
 CLAIM_MARGIN_S = 3.0
+#: An endpoint that fails again and again, whatever it is sent, is left alone for so long at most.
+MOST_PAUSE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Lane:
     parallel: int
     #: How many are under way.
     under_way: int = field(default=0, init=False)
-    #: The last attempt failed: until one succeeds there is one at a time.
-    _failing: bool = field(default=False, init=False)
+    #: Attempts that failed in a row: until one succeeds there is one at a time.
+    _failures: int = field(default=0, init=False)
     _rests_until_s: float = field(default=0.0, init=False)
 
     @property
@@ -59,7 +61,7 @@ class Lane:
         """How many attempts may begin now."""
         if time.monotonic() < self._rests_until_s:
             return 0
-        return max(0, (1 if self._failing else self.parallel) - self.under_way)
+        return max(0, (1 if self._failures else self.parallel) - self.under_way)
 
     def start(
         self, claimed: Claimed, payload: Mapping[str, Any], done: Callable[[Tried], None]
@@ -75,10 +77,12 @@ class Lane:
     def ended(self, tried: Tried) -> None:
         """An attempt is over, and known of."""
         self.under_way -= 1
-        self._failing = tried.verdict.state != "delivered"
-        self._rests_until_s = max(
-            self._rests_until_s, time.monotonic() + tried.verdict.rest_s if self._failing else 0.0
-        )
+        if tried.verdict.state == "delivered":
+            self._failures = 0
+            return
+        self._failures += 1
+        rest_s = max(tried.verdict.rest_s, _pause_s(self._failures))
+        self._rests_until_s = max(self._rests_until_s, time.monotonic() + rest_s)
 
     def _try(self, claimed: Claimed, payload: Mapping[str, Any]) -> Tried:
         try:
@@ -100,3 +104,9 @@ class Lane:
         body = body_of(payload)
         headers = headers_of(claimed.message_id, body, self.secrets, datetime.now(UTC))
         return post(self.target, headers, body.encode(), self.timeout_s)
+
+
+def _pause_s(failures: int) -> float:
+    """One message that is refused holds up no others; where all are, ten thousand that wait are
+    not tried at once."""
+    return min(0.1 * 2.0 ** min(failures - 2, 20), MOST_PAUSE_S) if failures > 2 else 0.0

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import structlog
 
-from reconciler.errors import DatabaseError
+from reconciler.errors import DatabaseError, StatementRefused
 from reconciler.notify.webhooks.lane import Lane, Tried
 from reconciler.notify.webhooks.message import completed
 from reconciler.store import Store
@@ -131,7 +131,10 @@ class Sender:
         for tried in self._unsaved:
             if tried.verdict.disable is not None:
                 webhooks.disable(tried.claimed.webhook, tried.verdict.disable)
-        DeliveryStore(store.connection).record([_attempt(tried) for tried in self._unsaved])
+        try:
+            DeliveryStore(store.connection).record([_attempt(tried) for tried in self._unsaved])
+        except StatementRefused as error:  # their claims go by themselves: nobody waits for these
+            log.error("webhooks: attempts cannot be stored; trying again", error=str(error))
         self._unsaved.clear()
 
     def _let_go(self) -> None:
