@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 BEAT_S = 1.0
 #: Before a database that failed is tried again, in seconds.
 RETRY_S = 1.0
+#: After so long it is said that events are held back, in seconds.
+HELD_TOO_LONG_S = 60.0
 #: For how long the table is followed after the last reader has gone, in seconds.
 LINGER_S = 30.0
 
@@ -47,6 +49,7 @@ class Feed:
         self._subscriptions: set[Subscription] = set()
         self._readers = 0
         self._lonely_since_s = 0.0
+        self._held_since_s: float | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
         #: What keeps it from following the table; None where nothing does.
@@ -153,6 +156,7 @@ class Feed:
                 look_s = time.monotonic() + BEAT_S
                 self._hand_on(changes.look(self._asked_for()), self.position or 0)
             held_s = self._following.held_s
+            self._note_held(held_s is not None)
             due_s = max(look_s - time.monotonic(), 0.0)
             listener.wait(due_s if held_s is None else min(held_s, due_s))
 
@@ -177,6 +181,18 @@ class Feed:
         """Jobs that readers asked for by name."""
         with self._changed:
             return {job for each in self._subscriptions for job in each.filters.jobs}
+
+    def _note_held(self, is_held: bool) -> None:
+        """A transaction that does not end (a prepared one, somebody's session) is to be found."""
+        now_s = time.monotonic()
+        self._held_since_s = (self._held_since_s or now_s) if is_held else None
+        if self._held_since_s is not None and now_s - self._held_since_s > HELD_TOO_LONG_S:
+            log.warning(
+                "events are held back: a transaction that wrote to the events table does not end;"
+                " see pg_locks and pg_prepared_xacts",
+                after=self.position,
+            )
+            self._held_since_s = now_s
 
     def _note_problem(self, words: str) -> None:
         if self.problem is None:
