@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(lane.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(lane, "time", clock)
     return clock
 
 
