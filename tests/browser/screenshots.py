@@ -55,9 +55,9 @@ def take(page: Page, url: str, folder: Path) -> None:
     wait_for(lambda: _ended(url) >= ALL, "all of it is over", 90.0)
     page.goto(f"{url}/failures")
     page.screenshot(path=folder / "failures.png")
-    page.goto(f"{url}/jobs?status=completed&sort=id&order=asc")
+    page.goto(f"{url}/jobs?failure=invalid_output")
     page.locator("tr[data-row] th a").first.click()
-    expect(page.locator("main img").first).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.screenshot(path=folder / "job.png")
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="dark")
