@@ -18,5 +18,7 @@ const callbacks = {
 };
 
 export function morph(old, now) {
-  Idiomorph.morph(old, now, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks });
+  // What is typed stays; anything else that has the focus, a row for example, changes with the rest.
+  const ignoreActiveValue = Boolean(document.activeElement?.matches("input, select, textarea"));
+  Idiomorph.morph(old, now, { morphStyle: "outerHTML", ignoreActiveValue, callbacks });
 }
