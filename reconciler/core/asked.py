@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.core import living
-from reconciler.core.case import Case, Decision, Stage, facts, file_facts
+from reconciler.core.case import Case, Decision, Stage, facts, file_facts, seen
 from reconciler.core.evidence import EndKind, FileState, OutputFile, Place
 from reconciler.core.jobs import Job, Status
 
@@ -20,7 +20,8 @@ def cancel(case: Case) -> Decision | None:
     if by is None or _ended_otherwise(case):
         return None
     if prompt is None or prompt.place is Place.ABSENT:
-        return _cancelled(case, by) if prompt is not None or _ended_by_it(case) else None
+        gone = _ended_by_it(case) if prompt is None else _is_gone(case)
+        return _cancelled(case, by) if gone else None
     if prompt.place is Place.UNKNOWN or prompt.worker_dead:
         return None
     waiting = living.running(case) or living.pending(case)
@@ -60,8 +61,7 @@ def accepted(job: Job, files: Sequence[OutputFile], by: str) -> Decision | None:
 
 
 def _ended_otherwise(case: Case) -> bool:
-    error = None if case.error is None else case.error.ending
-    raised = error is not None and error.kind is EndKind.ERROR
+    raised = any(p.ending is not None and p.ending.kind is EndKind.ERROR for p in case.prompts)
     return raised or bool(case.successes) or case.job.status.is_final
 
 
@@ -76,6 +76,13 @@ def _ended_by_it(case: Case) -> bool:
         and error.ending.kind is EndKind.INTERRUPTED
         and not error.interrupted_by_us
     )
+
+
+def _is_gone(case: Case) -> bool:
+    """False where all that is missing are ids that may be mistakes: the others tell what is the
+    case."""
+    unended = [p for p in case.prompts if p.ending is None]
+    return any(map(seen, unended)) or not any(map(seen, case.prompts))
 
 
 def _cancelled(case: Case, by: str) -> Decision:

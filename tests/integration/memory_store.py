@@ -35,7 +35,7 @@ class MemoryJobs:
         #: Every reason that was written, with its status.
         self.written: list[tuple[str, str]] = []
 
-    def open_jobs(self, *, late_s: float) -> list[JobRecord]:
+    def open_jobs(self, *, late_s: float, also: Iterable[str] = ()) -> list[JobRecord]:
         open_or_late = not self.record.job.status.is_final or late_s > 0
         return [_copy(self.record)] if open_or_late else []
 
@@ -110,6 +110,13 @@ class NoRuns:
         return []
 
 
+class NoRequests:
+    """`RequestStore` where nobody asked for anything."""
+
+    def open(self) -> list[Any]:
+        return []
+
+
 class MemoryStore:
     """`Store` of one job."""
 
@@ -118,3 +125,4 @@ class MemoryStore:
         self.servers = MemoryServers()
         self.outputs = NoOutputs()
         self.runs = NoRuns()
+        self.requests = NoRequests()

@@ -187,7 +187,10 @@ def test_no_verdict_without_its_evidence(job, evidence, policy, now):
 def test_silence_decides_nothing(job, evidence, policy, now):
     silent = tuple(replace(p, place=Place.UNKNOWN, ending=None) for p in evidence.prompts)
     decision = decide(job, replace(evidence, prompts=silent), policy, now)
-    if decision.failure not in (FailureCode.SERVER_DOWN, FailureCode.NEVER_SUBMITTED):
+    if decision.status is Status.CANCELLED:
+        assert evidence.cancel_asked_by
+        assert not silent
+    elif decision.failure not in (FailureCode.SERVER_DOWN, FailureCode.NEVER_SUBMITTED):
         assert decision.status is job.status
     elif decision.failure is FailureCode.NEVER_SUBMITTED:
         assert not silent
