@@ -60,9 +60,11 @@ class Studio:
         return self.insert(comfyui_job_id=self.simulator.submit(graph), **columns)
 
     def cancel(self, job: str) -> None:
-        """As applications do it: the row, and what runs in ComfyUI."""
+        """As applications do it: the row, and its prompt, whether it waits or runs."""
+        prompt = self.rows.row(job)["comfyui_job_id"]
         self.rows.sql("update production_jobs set status = 'cancelled' where id = %s", job)
-        requests.post(f"{self.simulator.url}/interrupt", json={}, timeout=10.0)
+        for path, body in (("queue", {"delete": [prompt]}), ("interrupt", {"prompt_id": prompt})):
+            requests.post(f"{self.simulator.url}/{path}", json=body, timeout=10.0)
 
 
 @contextmanager
