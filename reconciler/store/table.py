@@ -140,13 +140,15 @@ class JobsTable:
         return sql.SQL("{} #>> '{{}}'" if is_json else "{}::text").format(self.read(field))
 
     def time(self, field: str) -> sql.Composable:
-        """The same for an instant: seconds since the epoch, null where it is none."""
+        """The same for an instant: seconds since the epoch, null where it is none, or one of a year
+        that Python has no name for."""
         name = self.column(field)
         if name is None:
             return sql.SQL("null::float8")
         naive = self.columns[name].kind in NAIVE_TIMES
         zoned = "({column}::timestamp at time zone {zone})" if naive else "{column}"
-        text = f"case when isfinite({{column}}) then extract(epoch from {zoned})::float8 end"
+        known = "{column} >= '0001-01-02' and {column} < '9999-12-31'"
+        text = f"case when {known} then extract(epoch from {zoned})::float8 end"
         column, zone = identifier("j", name), literal(self.mapping.timezone)
         return sql.SQL(text).format(column=column, zone=zone)
 

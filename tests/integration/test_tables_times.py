@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import TableError
+from reconciler.words import as_json
 from tests.integration.studio_tables import WITH_TRIGGER
 from tests.integration.tables import play, run_sql, stage
 
@@ -62,6 +63,19 @@ def test_a_time_that_never_comes_is_no_time(database: str, tmp_path: Path) -> No
     with stage(database, tmp_path, WITH_TRIGGER.ddl, WITH_TRIGGER.mapping) as bench:
         job = play(bench, "completed", **WITH_TRIGGER.new_row, created_at="infinity")
         assert bench.word(job) == "completed"
+
+
+@pytest.mark.parametrize("instant", ["20000-01-01", "0044-03-15 BC"])
+def test_a_time_that_no_calendar_of_ours_has_is_no_time(
+    database: str, tmp_path: Path, instant: str
+) -> None:
+    """A row that somebody wrote so is told of all the same, by each way."""
+    with stage(database, tmp_path, WITH_TRIGGER.ddl, WITH_TRIGGER.mapping) as bench:
+        job = play(bench, "completed", **WITH_TRIGGER.new_row, created_at=instant)
+        view = bench.store.views.one(job)
+        assert view is not None
+        assert view.created_at == pytest.approx(bench.store.jobs.now(), abs=SOON_S)
+        assert as_json.job(view, now=0.0)["status"] == "completed"
 
 
 def test_a_zone_that_is_none(database: str, tmp_path: Path) -> None:
