@@ -26,7 +26,7 @@ from reconciler.settings import load
 from reconciler.simulator.graphs import render_graph
 from reconciler.simulator.simulator import Simulator
 from reconciler.store import Store, embedded, open_store
-from reconciler.store.deliveries import Delivery, DeliveryStore
+from reconciler.store.deliveries import Delivery, DeliveryFilter, DeliveryStore
 from reconciler.store.listening import Listener
 from reconciler.store.webhooks import WebhookStore
 from tests.integration.running import Rows, running, write_config
@@ -393,6 +393,19 @@ def test_killed_in_the_middle_of_sending_it_sends_again_and_skips_nothing(
             wait_for(lambda: _delivered(rows) == ids, "all are delivered", 60.0)
     assert {got.data["id"] for got in known.got} == ids
     assert [got.message_id for got in known.got].count(unanswered) == 2, "it came again"
+
+
+def test_a_message_that_cannot_be_made_holds_up_no_other(store: Store, database: str) -> None:
+    """Whatever the defect: it fails, and is tried again, by itself."""
+    ids = [Rows(database).insert(job_type="video") for _ in range(3)]
+    WebhookStore(store.connection).name("agent", [endpoint("hook1")])
+    tell(store, *((job_id, ended()) for job_id in ids))
+    rows = Rows(database)
+    rows.sql("update reconciler.deliveries set payload = '{}' where job_id = %s", ids[0])
+    with receiver() as known, sending(database, known, parallel=1):
+        wait_for(lambda: _delivered(rows) == set(ids[1:]), "the others are delivered")
+        odd = DeliveryStore(store.connection).page(9, which=DeliveryFilter(job_id=ids[0]))[0]
+    assert (odd.state, odd.last_error) == ("waiting", "a defect of the sender: its log tells more")
 
 
 def _delivered(rows: Rows) -> set[str]:

@@ -12,10 +12,11 @@ from typing import Any
 
 import structlog
 
-from reconciler.notify.webhooks.message import body_of, headers_of
+from reconciler.notify.webhooks.message import body_of, completed, headers_of
 from reconciler.notify.webhooks.post import Answer, Target, post
 from reconciler.notify.webhooks.verdict import Limits, Verdict, judge
 from reconciler.store.deliveries import Claimed
+from reconciler.store.views import JobView
 
 log = structlog.get_logger(__name__)
 
@@ -63,13 +64,12 @@ class Lane:
             return 0
         return max(0, (1 if self._failures else self.parallel) - self.under_way)
 
-    def start(
-        self, claimed: Claimed, payload: Mapping[str, Any], done: Callable[[Tried], None]
-    ) -> None:
-        """Begins an attempt; `done` is called with it in its thread when it is over."""
+    def start(self, claimed: Claimed, job: JobView | None, done: Callable[[Tried], None]) -> None:
+        """Begins an attempt; `done` is called with it in its thread when it is over. `job`: its
+        row, if it is there and the message is new."""
         name = f"webhook {self.name}"[:50]
         work = threading.Thread(
-            target=lambda: done(self._try(claimed, payload)), name=name, daemon=True
+            target=lambda: done(self._try(claimed, job)), name=name, daemon=True
         )
         work.start()
         self.under_way += 1
@@ -84,8 +84,10 @@ class Lane:
         rest_s = max(tried.verdict.rest_s, _pause_s(self._failures))
         self._rests_until_s = max(self._rests_until_s, time.monotonic() + rest_s)
 
-    def _try(self, claimed: Claimed, payload: Mapping[str, Any]) -> Tried:
+    def _try(self, claimed: Claimed, job: JobView | None) -> Tried:
+        payload = claimed.payload
         try:
+            payload = completed(claimed, job)
             answer = self._posted(claimed, payload)
         except Exception:  # a defect of ours: it counts as a failed attempt, and is tried again
             log.exception("a defect: please report it", webhook=self.name)

@@ -16,7 +16,6 @@ import structlog
 
 from reconciler.errors import DatabaseError, StatementRefused
 from reconciler.notify.webhooks.lane import Lane, Tried
-from reconciler.notify.webhooks.message import completed
 from reconciler.store import Store
 from reconciler.store.deliveries import Attempt, DeliveryStore
 from reconciler.store.listening import Listener
@@ -111,7 +110,7 @@ class Sender:
         jobs = {one.job_id for one in claimed if one.job_id is not None and _is_new(one.payload)}
         views = {view.id: view for view in store.views.some(sorted(jobs))} if jobs else {}
         for one in claimed:
-            lane.start(one, completed(one, views.get(one.job_id or "")), self._over)
+            lane.start(one, views.get(one.job_id or ""), self._over)
 
     def _over(self, tried: Tried) -> None:
         self._tried.put(tried)
