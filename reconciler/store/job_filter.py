@@ -17,7 +17,7 @@ class Sort(StrEnum):
 
     #: When the row was made. Needs a column for it.
     CREATED = "created"
-    #: When its last status was decided. Only jobs that the reconciler has seen.
+    #: When its last status was decided; jobs that the reconciler has never seen come last.
     UPDATED = "updated"
     #: Processing, queued, failed, completed, cancelled; the newest key first in each, and any other
     #: status last.

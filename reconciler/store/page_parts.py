@@ -2,7 +2,8 @@
 
 =======  ================================================================
 created  (created_at, key) of the rows; those without a time come last
-updated  (decided_at, key) of our own states: `job_state_decided`
+updated  (decided_at, key) of our own states: `job_state_decided`; rows that we
+         have never seen come last, by the key
 status   the key, for each status: its primary key, or (status, key)
 id       the key: its primary key
 =======  ================================================================
@@ -33,6 +34,9 @@ from reconciler.store.queries import query
 from reconciler.store.table import JobsTable, identifier
 from reconciler.store.table_rows import on_table
 
+#: By `updated` the first part is one of our own states, and the second one of rows.
+STATES, UNSEEN_ROWS = 0, 1
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -46,10 +50,13 @@ class Part:
 
 
 def parts_of(table: JobsTable, job_filter: JobFilter, sort: Sort, descending: bool) -> list[Part]:
-    """The parts of the list of rows; by `updated` it is not one of rows."""
+    """The parts of the list that are rows; by `updated` none, where only what we know tells."""
     wanted = of_statuses(table, job_filter.statuses)
     if sort is Sort.STATUS:
         return list(_by_status(table, job_filter, descending))
+    if sort is Sort.UPDATED:
+        told_by_us = job_filter.servers or job_filter.failures
+        return [] if told_by_us else [Part(UNSEEN_ROWS, wanted, descending)]
     name = table.column("created_at") if sort is Sort.CREATED else None
     if name is None:
         return [Part(0, wanted, descending)]

@@ -12,7 +12,7 @@ from reconciler.store.connection import Cursor
 from reconciler.store.cursors import BadCursor, Place
 from reconciler.store.job_filter import JobFilter, Sort
 from reconciler.store.page_conditions import Condition, of_text, of_type
-from reconciler.store.page_parts import Part, parts_of, read_rows, read_states
+from reconciler.store.page_parts import STATES, Part, parts_of, read_rows, read_states
 from reconciler.store.queries import query
 from reconciler.store.states import UNSEEN
 from reconciler.store.table import JobsTable
@@ -48,9 +48,9 @@ class Walk:
     def from_place(self, own: Cursor, jobs: Cursor, begin: Place | None) -> Iterator[Found]:
         """The jobs behind a place that are wanted, and the last of each window."""
         wanted = of_type(self._table, self._filter) & self._text(own)
-        if self._sort is Sort.UPDATED:
+        if self._sort is Sort.UPDATED and (begin is None or begin.part == STATES):
             yield from self._by_states(own, jobs, wanted, begin)
-            return
+            begin = None
         parts = parts_of(self._table, self._filter, self._sort, self._descending)
         if begin is not None:
             numbers = [part.number for part in parts]
@@ -85,7 +85,9 @@ class Walk:
             for row in rows:
                 place = Place(part.number, row["value"], row["job_id"])
                 state = known.get(row["job_id"], UNSEEN)
-                yield self._found(place, self._rows.understood(row), state, row["wanted"])
+                was_there = self._sort is Sort.UPDATED and row["job_id"] in known
+                wanted_here = row["wanted"] and not was_there
+                yield self._found(place, self._rows.understood(row), state, wanted_here)
             if not rows or rows[-1]["number"] < window:
                 return
 
@@ -96,7 +98,7 @@ class Walk:
             known = read_states(own, self._filter, self._descending, place, window)
             rows = self._rows_of(jobs, [s["job_id"] for s in known if s["wanted"]], wanted)
             for state in known:
-                place = Place(0, state["value"], state["job_id"])
+                place = Place(STATES, state["value"], state["job_id"])
                 row = rows.get(state["job_id"])
                 if row is None:
                     yield Found(place, {}, state, wanted=False)

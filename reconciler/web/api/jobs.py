@@ -51,7 +51,7 @@ class JobsAsked(PageAsked):
     sort: Sort | None = Field(
         None,
         description="By default `created`; `updated` where a server, a failure or the time of the"
-        " end is asked for. `updated` has only jobs that reconciler has seen.",
+        " end is asked for. In `updated` jobs that reconciler has never seen come last.",
     )
     order: Literal["asc", "desc"] = "desc"
 
