@@ -79,6 +79,16 @@ def test_who_has_waited_longest_comes_first(stage: Stage) -> None:
     assert stage.store.stats.oldest_waiting(1) == [early]
 
 
+def test_a_forgotten_job_waits_for_nothing_and_nobody(stage: Stage) -> None:
+    """Its row stays queued: an alert on the longest wait would never end."""
+    job_id = stage.known("queued", rule="pending")
+    assert stage.store.stats.longest_wait_s() is not None
+    stage.sql("update reconciler.job_state set forgotten_at = now() where job_id = %s", job_id)
+    assert stage.store.stats.longest_wait_s() is None
+    assert stage.store.stats.oldest_waiting(5) == []
+    assert stage.store.stats.open() == []
+
+
 def test_run_times_are_told_for_all_and_by_type(stage: Stage) -> None:
     assert stage.store.stats.run_times(0.0) == []
     for n in range(1, 12):

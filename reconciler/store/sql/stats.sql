@@ -11,17 +11,18 @@ where decided_at >= to_timestamp(%(since)s) and known_status not in ('queued', '
 group by 1, 2, 3 order by 1, 2, 3
 
 -- name: open_states
--- What is open, by what it waits for.
+-- What is open, by what it waits for. Nobody waits for what is forgotten, here and below.
 select known_status as status, rule, server, count(*) as number
-from reconciler.job_state where known_status in ('queued', 'processing') group by 1, 2, 3
+from reconciler.job_state where known_status in ('queued', 'processing') and forgotten_at is null
+group by 1, 2, 3
 
 -- name: oldest_waiting
-select job_id from reconciler.job_state where known_status = 'queued'
+select job_id from reconciler.job_state where known_status = 'queued' and forgotten_at is null
 order by opened_at, job_id limit %(limit)s
 
 -- name: longest_wait
 select extract(epoch from now() - min(opened_at))::float8 as wait_s
-from reconciler.job_state where known_status = 'queued'
+from reconciler.job_state where known_status = 'queued' and forgotten_at is null
 
 -- name: events_behind
 -- How many events there are behind one, and how old the first of them is.
