@@ -36,7 +36,7 @@ class EndpointRecord(Endpoint):
     disabled_at: float | None
     #: No settings name it any more.
     removed_at: float | None
-    #: Deliveries that wait, and when the oldest of them was put in.
+    #: Deliveries that wait, and since when the oldest of them has: a replay begins anew.
     waiting: int
     oldest_at: float | None
 

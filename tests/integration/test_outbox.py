@@ -255,6 +255,25 @@ def test_what_was_tried_for_too_long_is_given_up(
     assert deliveries.counts() == {("studio", "failed"): 1, ("studio", "waiting"): 1}
 
 
+def test_what_is_sent_again_waits_since_then(
+    store: Store, webhooks: WebhookStore, deliveries: DeliveryStore
+) -> None:
+    """A replay of last week's is no lag of a week."""
+    webhooks.name("agent", [endpoint()])
+    tell(store, ("1", ended()))
+    (one,) = deliveries.claim("studio", 1, CLAIM_S)
+    deliveries.record([delivered(one)])
+    with store.connection.transaction() as cursor:
+        cursor.execute("update reconciler.deliveries set created_at = now() - interval '7 d'")
+        cursor.execute("select extract(epoch from now())::float8 as now")
+        (row,) = cursor.fetchall()
+    deliveries.replay([one.id])
+    (told,) = webhooks.all()
+    assert told.oldest_at is not None
+    assert told.oldest_at >= row["now"]
+    assert deliveries.outbox().oldest_s < 3600.0
+
+
 def test_pages_go_on_where_the_one_before_ended(
     store: Store, webhooks: WebhookStore, deliveries: DeliveryStore
 ) -> None:

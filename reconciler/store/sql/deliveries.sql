@@ -83,7 +83,7 @@ returning id
 -- name: outbox
 -- How much waits, and for how long the oldest has.
 select count(*) as waiting,
-       coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as oldest_s
+       coalesce(extract(epoch from clock_timestamp() - min(waiting_since)), 0)::float8 as oldest_s
 from reconciler.deliveries where state = 'waiting'
 
 -- name: count_deliveries

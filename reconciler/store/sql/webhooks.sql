@@ -30,7 +30,7 @@ select h.name, h.url, h.events, h.statuses, h.job_types, h.named_by, h.disabled_
        extract(epoch from h.removed_at)::float8 as removed_at,
        (select count(*) from reconciler.deliveries d
         where d.webhook = h.name and d.state = 'waiting') as waiting,
-       (select extract(epoch from min(d.created_at))::float8 from reconciler.deliveries d
+       (select extract(epoch from min(d.waiting_since))::float8 from reconciler.deliveries d
         where d.webhook = h.name and d.state = 'waiting') as oldest_at
 from reconciler.webhooks h order by h.removed_at is not null, h.name
 

@@ -29,7 +29,7 @@ class EndpointTold(Shape):
     disabled_at: Instant | None
     removed_at: Instant | None
     waiting: int
-    oldest_at: Instant | None = Field(description="When the oldest that waits was put in.")
+    oldest_at: Instant | None = Field(description="Since when the oldest that waits does.")
 
 
 class DeliveryTold(Shape):
