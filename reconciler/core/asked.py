@@ -10,6 +10,8 @@ from reconciler.core.case import Case, Decision, Stage, facts, file_facts, seen
 from reconciler.core.evidence import EndKind, FileState, OutputFile, Place
 from reconciler.core.jobs import Job, Status
 
+#: The rule of a decision that a person took.
+ACCEPTED = "accepted"
 #: Files that can be taken as they are: they are there, and will not change.
 _THERE = (FileState.SOUND, FileState.UNSOUND, FileState.UNJUDGED)
 
@@ -47,7 +49,7 @@ def accepted(job: Job, files: Sequence[OutputFile], by: str) -> Decision | None:
     warning = f"accepted as it is by {by}: {name}{f', {about}' if about else ''}"
     return Decision(
         Status.COMPLETED,
-        "accepted",
+        ACCEPTED,
         warning,
         output_path=main.path,
         warning=warning,

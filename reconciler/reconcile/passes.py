@@ -9,6 +9,7 @@ from functools import cached_property
 import structlog
 
 from reconciler import metrics
+from reconciler.core.asked import ACCEPTED
 from reconciler.core.case import Decision, Stage
 from reconciler.core.decide import decide
 from reconciler.core.jobs import Status
@@ -342,7 +343,8 @@ class Reconciler:
     def _measure(self, record: JobRecord, decision: Decision, change: RowChange) -> None:
         prompts = (p for p in record.prompts if p.prompt_id == decision.prompt_id)
         ending = next((p.ending for p in prompts), None)
-        ended_at = None if ending is None else ending.ended_at
+        # How long a person took is no reaction of ours.
+        ended_at = None if ending is None or decision.rule == ACCEPTED else ending.ended_at
         metrics.job_ended(
             change.status.value,
             change.failure.value if change.failure else None,

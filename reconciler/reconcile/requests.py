@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from reconciler.core.asked import accepted
+from reconciler.core.asked import ACCEPTED, accepted
 from reconciler.core.case import Decision
 from reconciler.core.evidence import FileState, Place
 from reconciler.core.jobs import Status
@@ -40,6 +40,8 @@ class Requests:
     _open: list[Request] = field(default_factory=list)
     #: Those that an earlier pass has taken.
     _known: set[int] = field(default_factory=set)
+    #: Those that are new, or were asked for a moment ago.
+    _urgent: set[int] = field(default_factory=set)
     #: When a server was asked last to give up a prompt.
     _asked_at: dict[str, float] = field(default_factory=dict)
     #: The files that each request to look again has doubted.
@@ -52,7 +54,10 @@ class Requests:
         self._doubted = {key: files for key, files in self._doubted.items() if key in ids}
         now, known = self.gatherer.clock.now(), self._known
         self._known = ids
-        return any(r.id not in known or now - r.asked_at < URGENT_S for r in self._open)
+        self._urgent = {
+            r.id for r in self._open if r.id not in known or now - r.asked_at < URGENT_S
+        }
+        return bool(self._urgent)
 
     @property
     def job_ids(self) -> list[str]:
@@ -65,8 +70,9 @@ class Requests:
 
     @property
     def searches(self) -> bool:
-        """True where a job is to be looked at anew: in histories, and of those that failed."""
-        return any(request.action is Action.RECHECK for request in self._open)
+        """True where a job is to be looked at anew: in histories, and of those that failed. Not in
+        each pass for ever: it may be another agent's, that is gone."""
+        return any(r.action is Action.RECHECK and r.id in self._urgent for r in self._open)
 
     def cancelled_by(self, record: JobRecord) -> str | None:
         """Who wants this job cancelled."""
@@ -176,7 +182,8 @@ class Requests:
         self, request: Request, record: JobRecord, status: Status
     ) -> tuple[Outcome, str] | None:
         if status is Status.COMPLETED:
-            fresh = record.job.status is not Status.COMPLETED
+            # Also by an earlier pass, that was killed before it answered.
+            fresh = record.job.status is not Status.COMPLETED or record.rule == ACCEPTED
             return (Outcome.DONE, "completed") if fresh else (Outcome.REFUSED, "it is completed")
         if not _may_be_accepted(record):
             return Outcome.REFUSED, f"it is {status}: only what failed can be accepted as it is"

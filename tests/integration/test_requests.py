@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import metrics
 from reconciler.comfyui.values import QueuedPrompt
 from reconciler.core.evidence import Ending, EndKind, Source
 from reconciler.core.policy import StallPolicy
 from reconciler.errors import ServerTimeout
 from reconciler.outputs.inspection import Defect
+from reconciler.reconcile.requests import Requests
 from reconciler.store.requests import Action, Outcome, Request
 from tests.integration.reconciling import QUICK, Bench, error, success
 
@@ -232,6 +234,42 @@ def test_a_damaged_output_is_accepted_as_it_is(bench: Bench) -> None:
     assert answered(bench, request) == (Outcome.DONE, "completed")
     bench.passes(2)
     assert bench.says(job)[0] == "completed"
+
+
+def test_an_acceptance_whose_answer_was_lost_is_answered_as_done(bench: Bench) -> None:
+    """The service was killed after the row was written, and before the answer."""
+    job = failed_with_a_picture(bench)
+    request = ask(bench, Action.ACCEPT, job)
+    bench.run_pass()
+    bench.sql("update reconciler.requests set answered_at = null, outcome = null, answer = null")
+    bench.passes(2)
+    assert answered(bench, request) == (Outcome.DONE, "completed")
+
+
+def test_how_long_somebody_took_to_accept_is_no_reaction_of_ours(bench: Bench) -> None:
+    job = failed_with_a_picture(bench)
+    bench.sql("update reconciler.prompts set ending = ending || jsonb_build_object('ended_at', 1)")
+    before = metrics.REGISTRY.get_sample_value("reconciler_reaction_seconds_count")
+    ask(bench, Action.ACCEPT, job)
+    bench.run_pass()
+    assert bench.says(job)[0] == "completed"
+    assert metrics.REGISTRY.get_sample_value("reconciler_reaction_seconds_count") == before
+
+
+def test_a_request_that_nobody_answers_does_not_have_histories_searched_for_ever(
+    bench: Bench,
+) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1)
+    bench.run_pass()
+    ask(bench, Action.RECHECK, job)
+    requests = Requests(bench.store, bench.gatherer)
+    bench.gatherer.clock.set(bench.store.jobs.now())
+    assert requests.take()
+    assert requests.searches
+    bench.sql("update reconciler.requests set asked_at = asked_at - interval '1 min'")
+    assert not requests.take()
+    assert not requests.searches
 
 
 def test_without_a_file_there_is_nothing_to_accept(bench: Bench) -> None:
