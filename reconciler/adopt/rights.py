@@ -13,8 +13,8 @@ from reconciler.settings.postgres import refused_schema
 
 #: Tables of ours, of which a schema must have none of somebody else's.
 _OURS = frozenset(
-    {"agents", "events", "job_state", "leases", "listings", "migrations"}
-    | {"outputs", "prompts", "servers"}
+    {"agents", "deliveries", "events", "job_state", "leases", "listings", "migrations"}
+    | {"outputs", "prompts", "requests", "runs", "servers", "tokens", "webhooks"}
 )
 
 
