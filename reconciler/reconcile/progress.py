@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from reconciler.comfyui.values import QueuedPrompt
@@ -158,8 +158,10 @@ class Estimator:
         key = (job.job_type, job.frames, size, shown, server)
         known = self._spans.get(key)
         if known is None:
-            budget_s = expected_s(job, self._policy.stall, server)
-            span = self._lessons.expected(kind_of(record, found, server), budget_s)
+            kind = kind_of(record, found, server)
+            if job.frames is None:  # thresholds go by the row alone; an estimate may be wrong
+                job = replace(job, frames=kind.sizes.frames)
+            span = self._lessons.expected(kind, expected_s(job, self._policy.stall, server))
             known = self._spans[key] = span, _sum(span)
         return known
 

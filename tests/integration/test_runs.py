@@ -146,3 +146,19 @@ def test_only_what_ran_is_a_run(bench: Bench) -> None:
     assert [runs[cached]["reused"], runs[real]["reused"]] == [True, False]
     assert [run.job_id for run in bench.store.runs.newest()] == [real]
     assert runs[real]["ran_s"] == pytest.approx(60.0)
+
+
+def test_the_first_job_goes_by_the_frames_of_its_graph(bench: Bench) -> None:
+    """A picture takes a minute and no forty, also where the row says nothing of frames."""
+    told, drawn = (bench.insert(comfyui_job_id=id_) for id_ in ("told", "drawn"))
+    bench.sql("update production_jobs set frames = 72 where id = %s", told)
+    bench.server.pending = [
+        QueuedPrompt("drawn", 1.0, workflow="new", sizes=Sizes(frames=1)),
+        QueuedPrompt("told", 2.0, workflow="new", sizes=Sizes(frames=1)),
+    ]
+    bench.passes(2)
+    states = bench.sql("select * from reconciler.job_state where job_id in (%s, %s)", told, drawn)
+    eta_s, wait_s = ({s["job_id"]: s[of] for s in states} for of in ("eta_s", "wait_s"))
+    assert eta_s[drawn] == pytest.approx((180 + 30) / 3, rel=0.01)
+    # The row's word counts more.
+    assert eta_s[told] - wait_s[told] > 10 * eta_s[drawn]
