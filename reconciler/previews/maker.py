@@ -76,6 +76,8 @@ class PictureMaker:
                 raise TooMany("no more previews are made: this process is stopping")
             if name in self._tasks:
                 return None
+            if (picture := self._cache.get(name)) is not None:  # made since it was looked for
+                return picture
             if len(self._tasks) >= self._most_waiting:
                 raise TooMany("as many previews as may wait are waiting: ask again in a while")
             self._tasks[name] = (output, order)

@@ -44,8 +44,10 @@ class Requests:
     _urgent: set[int] = field(default_factory=set)
     #: When a server was asked last to give up a prompt.
     _asked_at: dict[str, float] = field(default_factory=dict)
-    #: The files that each request to look again has doubted.
+    #: The files that each request to look again has doubted, and what was known of all of them
+    #: before the job was judged last; None while some are still being inspected.
     _doubted: dict[int, dict[Path, WatchedServer]] = field(default_factory=dict)
+    _looked_up: dict[int, list[str] | None] = field(default_factory=dict)
 
     def take(self) -> bool:
         """Reads what was asked for, before the rows are read. True where anything is urgent."""
@@ -98,6 +100,7 @@ class Requests:
                     self._cancel(record)
                 elif request.action is Action.RECHECK:
                     self._doubt(request, record)
+                    self._looked_up[request.id] = self._look_up(request)
 
     def answer(self, records: Iterable[JobRecord], now_final: dict[str, str]) -> None:
         """Says what became of each request about these jobs. `now_final`: the statuses that this
@@ -168,6 +171,20 @@ class Requests:
         for path, server in self._doubted[request.id].items():
             server.book.doubt(path)
 
+    def _look_up(self, request: Request) -> list[str] | None:
+        """What is known of each of those files; None while some are being inspected."""
+        told = []
+        for path, server in self._doubted[request.id].items():
+            try:
+                answer = server.book.look_up(path)
+            except OutputError as error:
+                told.append(str(error))
+                continue
+            if answer.state is FileState.UNCHECKED:
+                return None
+            told.append(f"{path.name}: {_in_words(answer)}")
+        return told
+
     def _forget(
         self, request: Request, record: JobRecord, status: Status
     ) -> tuple[Outcome, str] | None:
@@ -198,16 +215,9 @@ class Requests:
     def _of_recheck(
         self, request: Request, record: JobRecord, status: Status
     ) -> tuple[Outcome, str] | None:
-        told = []
-        for path, server in self._doubted.get(request.id, {}).items():
-            try:
-                answer = server.book.look_up(path)
-            except OutputError as error:
-                told.append(str(error))
-                continue
-            if answer.state is FileState.UNCHECKED:
-                return None
-            told.append(f"{path.name}: {_in_words(answer)}")
+        told = self._looked_up.pop(request.id, None)
+        if told is None:
+            return None
         more = f" and {len(told) - TOLD_FILES} more" if len(told) > TOLD_FILES else ""
         files = f"{'; '.join(told[:TOLD_FILES])}{more}" or "it has no files"
         return Outcome.DONE, f"looked again: the job is {status}; {files}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -308,6 +310,34 @@ def test_looked_at_again_a_file_is_inspected_though_it_did_not_change(bench: Ben
     outcome, words = answered(bench, request)
     assert outcome is Outcome.DONE
     assert words is not None and "a.png: whole" in words
+
+
+def test_the_answer_tells_no_more_than_the_job_was_judged_by(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inspection that ends between the two would be told, and its job not be completed."""
+    job = bench.insert(comfyui_job_id=P1)
+    picture, right, gate = bench.image("a.png"), bench.inspect, threading.Event()
+    damage = (Defect("decode", "it could not be decoded"),)
+    bench.inspect = lambda *order: replace(right(*order), defects=damage)
+    bench.server.end(P1, success(picture))
+    bench.passes(5)
+    bench.inspect = lambda *order: right(*order) if gate.wait(30.0) else None  # type: ignore[return-value]
+    request = ask(bench, Action.RECHECK, job)
+    requests = bench.reconciler.requests
+    answer = requests.answer
+
+    def late(*given: Any) -> None:
+        gate.set()
+        bench.settle()
+        answer(*given)
+
+    monkeypatch.setattr(requests, "answer", late)
+    bench.run_pass()
+    assert answered(bench, request) == (None, None)
+    bench.passes(2)
+    assert bench.says(job) == ("completed", None)
+    assert answered(bench, request)[0] is Outcome.DONE
 
 
 def test_a_completed_job_whose_file_was_damaged_since_stays_completed_and_says_so(
