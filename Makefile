@@ -23,8 +23,10 @@ demo: $(READY) ## Watch 17 jobs end in every way (simulated ComfyUI, real Postgr
 run: $(READY) ## Run the service: make run ARGS="--server http://127.0.0.1:8188 --output-dir DIR"
 	$(BIN)/reconciler run $(ARGS)
 
-test: $(READY) debian browser ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+# Most tests wait for processes of their own, so four at a time keep two cores busy. The tests of a
+# file stay together and share what it starts; folders with long ones come first.
+test: $(READY) debian browser ## Run all tests, or some: make test ARGS=tests/unit/core
+	$(BIN)/python -m pytest $(or $(ARGS),-n 4 --dist loadfile --no-loadscope-reorder)
 
 debian:
 	@tests/debian.sh

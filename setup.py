@@ -14,6 +14,7 @@ test = [
     "playwright>=1.45",
     "pytest>=8.0",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "responses>=0.25",
     "schemathesis>=4.0",
     "time-machine>=2.14",
