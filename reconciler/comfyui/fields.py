@@ -14,6 +14,8 @@ MAX_ID_CHARS = 500
 MAX_LINE_CHARS = 500
 #: No graph has more nodes.
 MAX_COUNT = 10**6
+#: No clock tells of a later time, in seconds since the epoch (the year 5138).
+LATEST_S = 1e11
 
 
 class Misshapen(ValueError):
@@ -51,10 +53,16 @@ def whole(value: object) -> int | None:
     return int(known) if known is not None and 0 <= known <= MAX_COUNT else None
 
 
+def instant(value: object) -> float | None:
+    """A time in seconds since the epoch: one that a clock can tell, and Postgres can store."""
+    known = number(value)
+    return known if known is not None and 0 <= known < LATEST_S else None
+
+
 def seconds(milliseconds: object) -> float | None:
     """ComfyUI's time stamps, milliseconds since the epoch, as seconds."""
     known = number(milliseconds)
-    return None if known is None else known / 1000
+    return None if known is None else instant(known / 1000)
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 
 from comfy_node.contract import KINDS, MANIFEST_FORMAT, tag_text
 from reconciler.comfyui.fields import (
+    LATEST_S,
     MAX_ID_CHARS,
     Misshapen,
     first_line,
+    instant,
     items,
     mapping,
     number,
@@ -32,8 +34,6 @@ from reconciler.core.evidence import Ending, EndKind, ListedFile, NodeRun, Sourc
 MAX_NODE_RUNS = 16
 #: Follow-ups of one prompt that are believed: a batch manager queues one at a time.
 MAX_FOLLOW_UPS = 100
-#: No clock tells of a later time, in seconds since the epoch (the year 5138).
-_LATEST_S = 1e11
 #: No file has more bytes, and none is younger by its nanoseconds.
 _MOST = 2**63 - 1
 #: ComfyUI notes the end of a prompt, and the pack writes its manifest, within so many seconds.
@@ -96,7 +96,7 @@ def _manifest(told: dict[str, Any]) -> Manifest:
         job_id=_optional(told, "job_id", tag_text),
         output_nodes=len(expected) if told.get("output_nodes") is not None else None,
         graph_nodes=_optional(told, "graph_nodes", whole),
-        created_at=_optional(told, "created_at", _time),
+        created_at=_optional(told, "created_at", instant),
         job_id_from=_optional(told, "job_id_from", lambda value: text(value, _MAX_NAME_CHARS)),
         first_prompt_id=_optional(told, "first_prompt_id", lambda v: text(v, MAX_ID_CHARS)),
         workflow=workflow,
@@ -131,8 +131,8 @@ def _ending(told: dict[str, Any], files: tuple[ListedFile, ...], cached: bool) -
         message=first_line(error.get("message")),
         out_of_memory=is_out_of_memory(exception_type, error.get("message")),
         cached=cached and kind is EndKind.SUCCESS,
-        started_at=_optional(told, "started_at", _time),
-        ended_at=_optional(told, "ended_at", _time),
+        started_at=_optional(told, "started_at", instant),
+        ended_at=_optional(told, "ended_at", instant),
         expected_frames=_optional(told, "expected_frames", _frames),
         node_runs=_longest(_node_runs(told.get("nodes"))),
     )
@@ -170,7 +170,7 @@ def _node_runs(told: object) -> tuple[NodeRun, ...]:
             round(seconds, 3),
         )
         for node_id, run in mapping(told).items()
-        if 0 <= (seconds := number(mapping(run).get("seconds")) or -1.0) < _LATEST_S
+        if 0 <= (seconds := number(mapping(run).get("seconds")) or -1.0) < LATEST_S
     )
     return tuple(islice(runs, MAX_NODES))
 
@@ -253,11 +253,6 @@ def _ids(told: dict[str, Any], key: str) -> set[str]:
         raise Misshapen(f"its {key} are no list")
     # What had to be cleaned or cut is another's name; and no name at all asks for all of history.
     return {one for one in items(value) if one and one == text(one, MAX_ID_CHARS)}
-
-
-def _time(value: object) -> float | None:
-    known = number(value)
-    return known if known is not None and 0 <= known < _LATEST_S else None
 
 
 def _frames(value: object) -> int | None:

@@ -13,7 +13,16 @@ from sys import intern
 from typing import Any
 
 from comfy_node.contract import KINDS, MAX_NODE_TYPES, SNAPSHOT_FORMAT, tag_text
-from reconciler.comfyui.fields import MAX_ID_CHARS, Misshapen, items, mapping, number, text, whole
+from reconciler.comfyui.fields import (
+    MAX_ID_CHARS,
+    Misshapen,
+    instant,
+    items,
+    mapping,
+    number,
+    text,
+    whole,
+)
 from reconciler.comfyui.values import EndedNote, Look, QueuedPrompt, RunningState
 from reconciler.comfyui.works import told_work
 from reconciler.core.evidence import EndKind
@@ -83,7 +92,7 @@ def _queued(prompt: Mapping[str, Any]) -> QueuedPrompt:
         client_id=text(prompt.get("client_id"), _MAX_WORD_CHARS),
         output_nodes=whole(prompt.get("output_nodes")),
         graph_nodes=whole(prompt.get("graph_nodes")),
-        created_at=number(prompt.get("created_at")),
+        created_at=instant(prompt.get("created_at")),
         job_id_from=text(prompt.get("job_id_from"), _MAX_WORD_CHARS),
         first_prompt_id=text(prompt.get("first_prompt_id"), MAX_ID_CHARS),
         node_types=_node_types(prompt.get("node_types")),
@@ -125,7 +134,7 @@ def _note(note: Mapping[str, Any]) -> EndedNote | None:
         prompt_id,
         EndKind(kind),
         job_id=tag_text(note.get("job_id")),
-        at=number(note.get("at")),
+        at=instant(note.get("at")),
         first_prompt_id=text(note.get("first_prompt_id"), MAX_ID_CHARS),
     )
 

@@ -16,7 +16,7 @@ from reconciler.core.evidence import (
     Place,
     PromptEvidence,
 )
-from reconciler.errors import ServerAnswer, ServerError
+from reconciler.errors import ServerAnswer, ServerError, StatementRefused
 from reconciler.reconcile.boots import restart_proven
 from reconciler.reconcile.clock import DatabaseClock
 from reconciler.reconcile.evidence_files import FileEvidence
@@ -167,18 +167,30 @@ class Gatherer:
             judged.sort(key=lambda record: self.looks.turn_of(p.prompt_id for p in record.prompts))
         changed: list[PromptRecord] = []
         for record in judged:
-            changed += [
-                prompt
-                for prompt in record.attempted
-                if not self.remit.is_others(prompt.server)
-                and self._place(record, prompt, ask_history)
-            ]
-        # The listing first: of an ending that is known already it would not be stored again.
-        for prompt in changed:
-            self.files.note_listing(prompt)
+            for prompt in record.attempted:
+                if self.remit.is_others(prompt.server):
+                    continue
+                with self.troubles.apart(record.job.id):
+                    if self._place(record, prompt, ask_history):
+                        # First: of an ending that is known already it would not be stored again.
+                        self.files.note_listing(prompt)
+                        changed.append(prompt)
         if changed:
-            self.store.jobs.save_prompts(changed, self.learner.noted())
-            self.learner.stored()
+            self._save(changed)
+
+    def _save(self, changed: list[PromptRecord]) -> None:
+        """Stores what is known of prompts. What Postgres refuses of one holds up no other."""
+        runs = self.learner.noted()
+        try:
+            self.store.jobs.save_prompts(changed, runs)
+        except StatementRefused:
+            for prompt in changed:
+                with self.troubles.apart(prompt.job_id):
+                    self.store.jobs.save_prompts([prompt])
+            for run in runs:
+                with self.troubles.apart(run.job_id):
+                    self.store.jobs.save_prompts([], [run])
+        self.learner.stored()
 
     def _prepare_histories(self, records: list[JobRecord]) -> None:
         """Many prompts that no queue shows are asked for together."""

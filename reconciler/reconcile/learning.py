@@ -115,7 +115,9 @@ def _record(
     if ending.kind is EndKind.REMOVED or ran_s is None or not 0 <= ran_s < LONGEST_S:
         return None
     nodes = ended.ran if ended.ran is not None else heard
-    ended_at = now if ending.ended_at is None else min(ending.ended_at, now)
+    ended_at = now if ending.ended_at is None else ending.ended_at
+    if not 0 <= ended_at <= now:  # ComfyUI's clock is ahead, or tells nonsense
+        ended_at = now
     created_at = ended.prompt.created_at
     waited = None not in (created_at, ending.started_at)
     return PromptRun(

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.comfyui.values import EndedPrompt, QueuedPrompt
 from reconciler.errors import ServerAnswer
-from tests.integration.reconciling import Bench, error, success
+from tests.integration.reconciling import Bench, error, listed, success
 
 P1, P2 = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
@@ -137,3 +137,27 @@ def test_frames_of_any_kind_of_number(database: str, tmp_path: Path) -> None:
     bench.run_pass()
     assert bench.says(job) == ("processing", None)
     bench.close()
+
+
+@pytest.mark.parametrize("ended_at", [-1e15, -1.0, 1.7e15, 1e300])
+def test_an_end_at_an_impossible_time_holds_up_no_other(bench: Bench, ended_at: float) -> None:
+    odd, other = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    bench.server.end(P1, error(started_at=ended_at - 5.0, ended_at=ended_at))
+    bench.server.end(P2, error())
+    bench.run_pass()
+    assert bench.says(odd) == bench.says(other) == ("failed", "execution_error")
+    (run,) = bench.sql(
+        "select abs(extract(epoch from now() - ended_at)) as off from reconciler.runs"
+    )
+    assert run["off"] < 60, "it is noted as of now"
+
+
+def test_a_prompt_that_postgres_refuses_holds_up_no_other(bench: Bench) -> None:
+    odd, other = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    bench.server.run(P1, output_nodes=2**40)
+    bench.server.end(P2, success(bench.image("a.png")))
+    bench.passes(3)
+    assert bench.says(other) == ("completed", None)
+    bench.server.end(P1, error(files=(listed("b\0.png"),)))
+    bench.passes(2)
+    assert bench.says(odd) == ("failed", "execution_error")
