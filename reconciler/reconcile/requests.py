@@ -18,7 +18,7 @@ from reconciler.reconcile.gather import Gatherer
 from reconciler.reconcile.servers import WatchedServer
 from reconciler.store import Store
 from reconciler.store.records import JobRecord, PromptRecord
-from reconciler.store.requests import Action, Outcome, Request
+from reconciler.store.requests import MAX_OPEN, Action, Outcome, Request
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,8 @@ ASK_AGAIN_S = 10.0
 #: For so long after something was asked every pass looks at the servers, in seconds; then only when
 #: it would have done so anyway.
 URGENT_S = 5.0
+#: Requests that are not ours to answer make room for others for so long, in seconds.
+PASS_OVER_S = 60.0
 #: Files that an answer names.
 TOLD_FILES = 3
 
@@ -37,6 +39,8 @@ class Requests:
 
     store: Store
     gatherer: Gatherer
+    #: Requests that one pass takes, at most.
+    limit: int = MAX_OPEN
     _open: list[Request] = field(default_factory=list)
     #: Those that an earlier pass has taken.
     _known: set[int] = field(default_factory=set)
@@ -48,14 +52,19 @@ class Requests:
     #: before the job was judged last; None while some are still being inspected.
     _doubted: dict[int, dict[Path, WatchedServer]] = field(default_factory=dict)
     _looked_up: dict[int, list[str] | None] = field(default_factory=dict)
+    #: Where there are more than one pass takes: those that are not ours, and when that was seen.
+    _passed_over: dict[int, float] = field(default_factory=dict)
 
     def take(self) -> bool:
         """Reads what was asked for, before the rows are read. True where anything is urgent."""
-        self._open = self.store.requests.open()
+        now, known = self.gatherer.clock.now(), self._known
+        self._passed_over = {
+            key: at for key, at in self._passed_over.items() if 0 <= now - at < PASS_OVER_S
+        }
+        self._open = self.store.requests.open(limit=self.limit, but=self._passed_over)
         ids = {request.id for request in self._open}
         self._doubted = {key: files for key, files in self._doubted.items() if key in ids}
-        now, known = self.gatherer.clock.now(), self._known
-        self._known = ids
+        self._known = ids | self._passed_over.keys()
         self._urgent = {
             r.id for r in self._open if r.id not in known or now - r.asked_at < URGENT_S
         }
@@ -107,9 +116,12 @@ class Requests:
         pass has written, by job."""
         by_id = {record.job.id: record for record in records}
         answers = {}
+        now, is_full = self.gatherer.clock.now(), len(self._open) >= self.limit
         for request in self._open:
             record = by_id.get(request.job_id)
             if record is None or not self.gatherer.remit.judges(record):
+                if is_full:
+                    self._passed_over[request.id] = now
                 continue
             status = now_final.get(request.job_id, record.row_status)
             with self.gatherer.troubles.apart(request.job_id):

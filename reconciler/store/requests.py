@@ -18,6 +18,8 @@ from reconciler.store.queries import query
 from reconciler.store.records import Event
 
 _MAX_NAME_CHARS = 100
+#: Requests that are read at once, at most.
+MAX_OPEN = 1000
 
 
 class Action(StrEnum):
@@ -79,10 +81,10 @@ class RequestStore:
             cursor.execute(query("asked"), values)
             return [_request(row) for row in cursor.fetchall()]
 
-    def open(self) -> list[Request]:
-        """Those that nobody has answered, oldest first."""
+    def open(self, *, limit: int = MAX_OPEN, but: Collection[int] = ()) -> list[Request]:
+        """Those that nobody has answered, at most `limit` and none of `but`, oldest first."""
         with self._own.transaction() as cursor:
-            cursor.execute(query("open_requests"))
+            cursor.execute(query("open_requests"), {"limit": limit, "but": list(but)})
             return [_request(row) for row in cursor.fetchall()]
 
     def of_job(self, job_id: str) -> list[Request]:

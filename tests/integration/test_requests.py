@@ -16,7 +16,8 @@ from reconciler.core.evidence import Ending, EndKind, Source
 from reconciler.core.policy import StallPolicy
 from reconciler.errors import ServerTimeout
 from reconciler.outputs.inspection import Defect
-from reconciler.reconcile.requests import Requests
+from reconciler.reconcile.requests import PASS_OVER_S, Requests
+from reconciler.store.leases import LeaseRecord
 from reconciler.store.requests import Action, Outcome, Request
 from tests.integration.reconciling import QUICK, Bench, error, success
 
@@ -382,3 +383,21 @@ def test_a_job_that_comfyui_called_failed_is_accepted_with_the_file_that_it_left
     bench.run_pass()
     assert bench.row(job)["status"] == "completed"
     assert bench.row(job)["error"] == "warning: accepted as it is by ana: a.png"
+
+
+def test_requests_that_nobody_answers_make_room_for_others(bench: Bench) -> None:
+    """Of jobs whose agent is gone, and nobody has taken over its server."""
+    bench.gatherer.remit.others = {"gone": LeaseRecord("gone", None, 1, live=False)}
+    dead, ours = bench.insert(comfyui_job_id=P1), bench.insert(comfyui_job_id=P2)
+    bench.server.pending = [QueuedPrompt(P2, 1.0)]
+    bench.run_pass()
+    bench.sql("update reconciler.prompts set server = 'gone' where prompt_id = %s", P1)
+    bench.reconciler.requests.limit = 1
+    nobodys = ask(bench, Action.CANCEL, dead), ask(bench, Action.RECHECK, dead)
+    request = ask(bench, Action.CANCEL, ours)
+    bench.passes(4)
+    assert answered(bench, request) == (Outcome.DONE, "cancelled")
+    assert [answered(bench, each) for each in nobodys] == 2 * [(None, None)]
+    bench.clock.set(bench.store.jobs.now() + PASS_OVER_S)
+    bench.reconciler.requests.take()
+    assert bench.reconciler.requests.job_ids == [dead], "they are looked at once in a while"

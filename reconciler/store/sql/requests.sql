@@ -22,10 +22,12 @@ where job_id = any(%(job_ids)s) and action = %(action)s and answered_at is null
 order by array_position(%(job_ids)s::text[], job_id), id
 
 -- name: open_requests
--- A thousand at a time: the others wait for these.
+-- Some at a time: the others wait for these.
 select id, job_id, action, attempt, asked_by, extract(epoch from asked_at)::float8 as asked_at,
        null::float8 as answered_at, outcome, answer
-from reconciler.requests where answered_at is null order by id limit 1000
+from reconciler.requests
+where answered_at is null and id not in (select unnest(%(but)s::bigint[]))
+order by id limit %(limit)s
 
 -- name: requests_of_job
 select id, job_id, action, attempt, asked_by, extract(epoch from asked_at)::float8 as asked_at,
