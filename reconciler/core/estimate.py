@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 
 from reconciler.core.jobs import Job
 from reconciler.core.nodes import NodeLesson, NodeLessons
-from reconciler.core.policy import StallPolicy
+from reconciler.core.policy import RunStage, StallPolicy
 from reconciler.core.spans import Span, added, between
+from reconciler.core.stages import stage_of_type
 from reconciler.core.stall import runtime_budget_s
 
 #: The budget is this many times the real duration (`StallPolicy`).
@@ -138,9 +139,15 @@ def _to_come(work: Work, nodes: NodeLessons) -> float:
 
 
 def _part(work: Work, current: NodeLesson) -> float:
-    """The current node's share of itself: by its steps, else by the time that it has run."""
+    """The current node's share of itself: by its steps, else by the time that it has run.
+
+    A sampler tells steps. Before the first one it loads a model, and what ran ahead meanwhile would
+    stand still for as long.
+    """
     if (work.maximum or 0.0) > 1:
         return steps_part(work)
+    if stage_of_type(current.node_type) is RunStage.SAMPLING:
+        return 0.0
     return min(work.node_s / current.span.p50_s, MOST_BY_TIME) if work.node_s > 0 else 0.0
 
 

@@ -177,6 +177,17 @@ def test_a_graph_that_never_ran_goes_by_the_types_of_its_nodes():
     assert left(half, 50.0, Span.of(300.0, 0.9), nodes).p50_s < 150.0
 
 
+def test_what_comes_before_a_samplers_first_step_is_no_progress():
+    """Models are loaded then; a bar that ran ahead would stand still until the steps are there."""
+    guess = Lessons().guess({"1": "KSampler", "2": "SaveVideo"})
+    assert percent(Work(2, 0, node_id="1", node_s=30.0), 0, guess) == 0
+    seen = Lessons()
+    seen.add([Run(Kind("w"), 60.0, 0.0, (NodeRun("1", "KSampler", 60.0),))])
+    nodes = seen.nodes(Kind("w"))
+    assert percent(Work(1, 0, node_id="1", node_s=40.0), 0, nodes) == 0
+    assert percent(Work(1, 0, 1, 20, node_id="1", node_s=42.0), 0, nodes) == 5
+
+
 def test_types_are_known_from_other_workflows():
     lessons = Lessons()
     nodes = (NodeRun("9", "Slow", 300.0), NodeRun("8", "Quick", 3.0))
