@@ -1,4 +1,5 @@
-"""What we know of jobs that ended long ago: their state, their prompts and what those listed."""
+"""What we know of jobs that ended long ago: their state, their prompts and what those listed, and
+what people asked about them."""
 
 from __future__ import annotations
 
@@ -29,6 +30,6 @@ class Jobs:
         job_ids = {job_id for _, job_id in jobs}
         job_ids -= self.store.open_among(job_ids)
         removed = self.store.delete_jobs(job_ids, cutoff) if job_ids else 0
-        more = len(jobs) == BATCH
-        self._after = jobs[-1] if more else None
-        return Pruned(removed, more)
+        self._after = jobs[-1] if len(jobs) == BATCH else None
+        strays = self.store.delete_strays(cutoff, BATCH) if self._after is None else 0
+        return Pruned(removed + strays, more=BATCH in (len(jobs), strays))

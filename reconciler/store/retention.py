@@ -110,6 +110,12 @@ class RetentionStore:
             cursor.execute(query("delete_listings"), {"prompt_ids": prompt_ids})
         return len(gone)
 
+    def delete_strays(self, cutoff: datetime, batch: int) -> int:
+        """Deletes requests about rows of which nothing is known."""
+        with self._connection.writing() as cursor:
+            cursor.execute(query("delete_strays"), {"cutoff": cutoff, "batch": batch})
+            return cursor.rowcount
+
     def delete_runs(self, cutoff: datetime, batch: int) -> int:
         """How many runs went."""
         with self._connection.writing() as cursor:

@@ -69,6 +69,21 @@ def test_stories_beyond_the_number_go_the_oldest_first(past: Past) -> None:
     assert past.stories() == {kept: 3}, (first, second)
 
 
+def test_requests_about_rows_of_which_nothing_is_known_go_by_age(past: Past) -> None:
+    job = past.job("processing", 200)
+    past.sql(
+        "insert into reconciler.requests (job_id, action, asked_by, asked_at)"
+        " select w.job_id, 'recheck', 'ana', now() - w.days * interval '1 day'"
+        " from (values (%s, 100), ('there', 5)) w(job_id, days)"
+        " union all select 'gone ' || n, 'recheck', 'ana', now() - interval '100 days'"
+        " from generate_series(1, 9) n",
+        job,
+    )
+    assert finish(Jobs(past.store, Keep(days=90))) == 9
+    left = past.sql("select job_id from reconciler.requests")
+    assert {row["job_id"] for row in left} == {job, "there"}
+
+
 def test_what_ended_yesterday_stays_whatever_the_number(past: Past) -> None:
     yesterday, today = past.job("failed", 1), past.job("completed", 0)
     finish(Events(past.store, Keep(days=None, count=1)))

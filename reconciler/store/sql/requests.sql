@@ -64,5 +64,13 @@ set forgotten_at = case when %(forgotten)s then coalesce(forgotten_at, clock_tim
 where substring(sha256(path) from 1 for 16) = any(%(ids)s::bytea[]) and job_id is null
 returning path
 
+-- name: delete_strays
+-- Requests about rows of which nothing is known: they were deleted, or never looked at.
+delete from reconciler.requests where id in (
+    select r.id from reconciler.requests r
+    where r.asked_at < %(cutoff)s
+      and not exists (select from reconciler.job_state s where s.job_id = r.job_id)
+    order by r.id limit %(batch)s)
+
 -- name: delete_requests
 delete from reconciler.requests where job_id = any(%(job_ids)s)
