@@ -194,6 +194,39 @@ def test_an_endpoint_that_no_settings_name_gets_nothing(
     assert {one.name: one.state for one in webhooks.all()}["studio"] == "enabled"
 
 
+def test_what_a_killed_sender_had_claimed_does_not_outlive_its_endpoint(
+    store: Store, webhooks: WebhookStore, deliveries: DeliveryStore
+) -> None:
+    webhooks.name("agent", [endpoint()])
+    tell(store, ("a", ended()))
+    assert len(deliveries.claim("studio", 10, CLAIM_S)) == 1
+    webhooks.name("agent", [])
+    assert deliveries.give_up([], 3600.0) == 1
+    assert deliveries.outbox().waiting == 0
+
+
+def test_a_clock_that_is_set_back_holds_up_nothing(
+    store: Store, webhooks: WebhookStore, deliveries: DeliveryStore
+) -> None:
+    webhooks.name("agent", [endpoint()])
+    tell(store, *((job_id, ended()) for job_id in ("new", "failed", "claimed", "waits")))
+    tried = deliveries.claim("studio", 10, CLAIM_S)
+    deliveries.record([failed_for_now(one, wait_s=30.0) for one in tried])
+    with store.connection.transaction() as cursor:
+        cursor.execute(
+            "update reconciler.deliveries set next_at = next_at + w.by, last_at = last_at + w.by,"
+            " created_at = created_at + w.by,"
+            " claimed_until = case when claimed then now() + w.by end"
+            " from (values ('new', interval '2 d', false), ('failed', '2 d', false),"
+            "              ('claimed', '2 d', true)) w(job, by, claimed) where job_id = w.job"
+        )
+        cursor.execute("update reconciler.deliveries set last_at = null where job_id = 'new'")
+    assert deliveries.mend_times(CLAIM_S) == 3
+    due = deliveries.claim("studio", 10, CLAIM_S)
+    assert sorted(filter(None, jobs_of(due))) == ["claimed", "failed", "new"], "not what waits"
+    assert deliveries.mend_times(CLAIM_S) == 0, "what is being tried is not tried by others"
+
+
 def test_a_disabled_endpoint_gets_nothing_but_tests_until_it_is_enabled_or_moves(
     store: Store, webhooks: WebhookStore, deliveries: DeliveryStore
 ) -> None:

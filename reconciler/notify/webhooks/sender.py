@@ -101,6 +101,9 @@ class Sender:
             self._give_up_at_s = time.monotonic() + GIVE_UP_S
             if given_up := deliveries.give_up(list(self._lanes), self._max_age_s):
                 log.warning("webhooks: given up", deliveries=given_up)
+            longest_s = max(lane.claim_s for lane in self._lanes.values())
+            if mended := deliveries.mend_times(longest_s):
+                log.warning("webhooks: the database's clock was set back", due_now=mended)
         for lane in self._lanes.values():
             if room := lane.room():
                 self._begin(store, deliveries, lane, room)

@@ -36,18 +36,29 @@ from jsonb_to_recordset(%(attempts)s) as w(
 where d.id = w.id and d.id = any(%(ids)s) and d.attempts = w.attempts and d.state = 'waiting'
 
 -- name: give_up_deliveries
--- What nobody delivered in time, or is for an endpoint that no settings name any more. Of others'
--- endpoints what should be over for a day: their agents are gone.
+-- What nobody delivered in time, or is for an endpoint that no settings name any more: who had
+-- claimed that is gone. Of others' endpoints what should be over for a day: their agents are gone.
 update reconciler.deliveries d
 set state = 'failed', claimed_until = null, last_at = clock_timestamp(),
     last_error = case when h.removed_at is null then %(too_old)s else %(removed)s end
         || coalesce('; the last attempt: ' || d.last_error, '')
 from reconciler.webhooks h
 where h.name = d.webhook and d.state = 'waiting'
-  and (d.claimed_until is null or d.claimed_until < clock_timestamp())
   and (h.removed_at is not null
-       or d.waiting_since < clock_timestamp() - %(max_age_s)s * interval '1 s'
+       or (d.claimed_until is null or d.claimed_until < clock_timestamp())
+          and d.waiting_since < clock_timestamp() - %(max_age_s)s * interval '1 s'
               - case when d.webhook = any(%(webhooks)s::text[]) then interval '0' else interval '1 day' end)
+
+-- name: mend_deliveries
+-- The database's clock was set back: what was tried, or put in, at a time that is still to come is
+-- due now. No claim, of agents with other settings either, holds for an hour more than ours.
+update reconciler.deliveries
+set next_at = least(next_at, clock_timestamp()), claimed_until = null
+where state = 'waiting'
+  and (claimed_until > clock_timestamp() + %(claim_s)s * interval '1 s' + interval '1 h'
+       or next_at > clock_timestamp()
+          and coalesce(last_at, created_at) > clock_timestamp() + interval '2 s'
+          and (claimed_until is null or claimed_until < clock_timestamp()))
 
 -- name: list_deliveries
 select d.id, d.message_id, d.webhook, d.event_id, d.job_id, d.type, d.payload, d.state, d.attempts,
