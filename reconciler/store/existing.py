@@ -48,6 +48,6 @@ def require_same_schema(store: Store) -> None:
             " What to do: upgrade the reconciler on this host"
             if newer
             else " What to do: restart the service (`reconciler run`) with this version, which"
-            " brings the database there"
+            " brings the database there as soon as no agent of an older one runs"
         )
     )
