@@ -108,7 +108,7 @@ def _all(store: Store, settings: Settings, limit: int | None) -> None:
     wrong = troubles(store, settings, now)
     for trouble in wrong:
         terminal.say(Text(trouble, "yellow"))
-    jobs = store.views.listing(limit)
+    jobs = store.pages.listing(limit)
     if not jobs:
         terminal.remark(f"No jobs in {store.table.shown} yet: an application inserts them.")
         return
@@ -127,7 +127,7 @@ def _all_as_json(store: Store, settings: Settings, limit: int | None) -> None:
     now = store.jobs.now()
     shown = {
         "servers": [as_json.server(server) for server in servers_of(store, settings)],
-        "jobs": [as_json.job(view, now) for view in store.views.listing(limit)],
+        "jobs": [as_json.job(view, now) for view in store.pages.listing(limit)],
     }
     terminal.raw(json.dumps(shown, indent=2))
 

@@ -58,7 +58,7 @@ def read_overview(
         now,
         counts,
         troubles(store, settings, now),
-        [view for view in store.views.listing(lines) if view.is_open],
+        [view for view in store.pages.listing(lines) if view.is_open],
         ended.jobs,
         (oldest[0], wait_s) if oldest and wait_s is not None else None,
     )

@@ -16,16 +16,18 @@ from typing import Any
 
 import psycopg2
 
+from reconciler.core.jobs import Status
 from reconciler.errors import DatabaseError
 from reconciler.store.cursors import BadCursor, Place, decode, encode
 from reconciler.store.databases import Databases
 from reconciler.store.job_filter import JobFilter, Sort
 from reconciler.store.page_walk import Walk
 from reconciler.store.table import JobsTable
-from reconciler.store.views import JobView, JobViews
+from reconciler.store.views import JobView, JobViews, order
 
 #: A page is looked for no longer, in seconds; and no statement of it may take longer.
 SCAN_S, STATEMENT_S = 1.5, 5.0
+_OPEN = frozenset({Status.QUEUED, Status.PROCESSING})
 
 
 class NoSuchSort(Exception):
@@ -63,6 +65,16 @@ class JobPages:
             return Sort.UPDATED
         return Sort.CREATED
 
+    def listing(self, limit: int | None) -> list[JobView]:
+        """Jobs, at most `limit` (None: all): those that run, then those that wait, in the order of
+        the queue, then the newest."""
+        if limit is None:
+            return self._views.all()
+        newest = self.page(JobFilter(), limit=limit).jobs
+        open_ones = self.page(JobFilter(statuses=_OPEN), sort=Sort.STATUS, limit=limit).jobs
+        found = [*newest, *open_ones, *self._views.next_in_queue(limit)]
+        return sorted({view.id: view for view in found}.values(), key=order)[:limit]
+
     def page(
         self,
         job_filter: JobFilter,
@@ -80,10 +92,12 @@ class JobPages:
         sort = self.sort_for(job_filter) if sort is None else sort
         if sort not in self.sorts:
             raise NoSuchSort(f"{self._table.shown} has no column that tells when a row was made")
-        order = f"{sort} {'desc' if descending else 'asc'}"
-        begin = None if cursor is None else decode(order, cursor)
+        direction = f"{sort} {'desc' if descending else 'asc'}"
+        begin = None if cursor is None else decode(direction, cursor)
         try:
-            return self._page(Walk(self._table, job_filter, sort, descending, limit), begin, order)
+            return self._page(
+                Walk(self._table, job_filter, sort, descending, limit), begin, direction
+            )
         except DatabaseError as error:
             if cursor is not None and isinstance(error.__cause__, psycopg2.DataError):
                 raise BadCursor from error
@@ -91,7 +105,7 @@ class JobPages:
                 raise PageTimeout(_advice(self._table, sort)) from error
             raise
 
-    def _page(self, walk: Walk, begin: Place | None, order: str) -> JobPage:
+    def _page(self, walk: Walk, begin: Place | None, direction: str) -> JobPage:
         rows: dict[str, Any] = {}
         known: dict[str, Any] = {}
         ends_s, limit = time.monotonic() + SCAN_S, walk.limit
@@ -111,7 +125,7 @@ class JobPages:
             else:
                 last = None
             jobs_of_page = self._views.together(own, rows, known)
-        return JobPage(jobs_of_page, None if last is None else encode(order, last))
+        return JobPage(jobs_of_page, None if last is None else encode(direction, last))
 
 
 def _advice(table: JobsTable, sort: Sort) -> str:

@@ -44,9 +44,7 @@ class TableRows:
             return {}
         return self._read(cursor, "rows_by_id", {"job_ids": list(job_ids)})
 
-    def view(
-        self, cursor: Cursor, *, limit: int | None = None, job_ids: Collection[str] | None = None
-    ) -> dict[str, Row]:
+    def view(self, cursor: Cursor, *, job_ids: Collection[str] | None = None) -> dict[str, Row]:
         """Rows as people look at them, open ones first, then the newest: these, or all."""
         where = sql.SQL("where j.{} = any(%(job_ids)s::text[]::{}[])").format(
             identifier(self._table.mapping.columns.id), self._table.id_type
@@ -59,7 +57,6 @@ class TableRows:
             created_at=self._table.time("created_at"),
         )
         values = {
-            "limit": limit,
             "job_ids": list(job_ids or ()),
             "processing": self._table.words_of(Status.PROCESSING),
             "queued": self._table.words_of(Status.QUEUED),

@@ -104,16 +104,17 @@ class JobViews:
                 " (`reconciler once`)"
             )
 
-    def listing(self, limit: int | None) -> list[JobView]:
-        """Jobs, at most `limit` (None: all): open ones first, then the newest."""
+    def all(self) -> list[JobView]:
+        """Every job: open ones first, then the newest."""
         with self._databases.snapshot() as (own, rows):
-            found = self._rows.view(rows, limit=limit)
-            if limit is not None:  # the queue's order is ours to know
-                own.execute(query("next_in_queue"), {"limit": limit})
-                first = {row["job_id"] for row in own.fetchall()} - found.keys()
-                found |= self._rows.view(rows, job_ids=first)
-            views = self._views(own, found)
-        return sorted(views, key=_order)[:limit]
+            return sorted(self._views(own, self._rows.view(rows)), key=order)
+
+    def next_in_queue(self, limit: int) -> list[JobView]:
+        """What runs, and what will run first: the queue's order is ours to know."""
+        with self._databases.snapshot() as (own, rows):
+            own.execute(query("next_in_queue"), {"limit": limit})
+            job_ids = [row["job_id"] for row in own.fetchall()]
+            return self._views(own, self._rows.view(rows, job_ids=job_ids))
 
     def count(self) -> int:
         """How many rows the table has."""
@@ -166,7 +167,8 @@ class JobViews:
         ]
 
 
-def _order(view: JobView) -> tuple[int, float, float]:
+def order(view: JobView) -> tuple[int, float, float]:
+    """Where it stands in a list of all: what runs, then the queue, then the newest."""
     place = _FIRST.index(view.status) if view.status in _FIRST else len(_FIRST)
     position = math.inf if view.queue_position is None else view.queue_position
     return place, position, math.inf if view.created_at is None else -view.created_at

@@ -75,3 +75,18 @@ def test_few_of_very_many_are_found_by_their_status(
     assert (len(page.jobs), page.next) == (3, None)
     (window,) = [text for text in recorder.texts.values() if "reconciler_number" in text]
     assert not complaints(crowded, window)
+
+
+def test_the_first_of_all_are_found_without_reading_the_finished_ones(
+    crowded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "Cursor", recorder.cursor_class())
+        with closing(open_store(crowded, create=False)) as store:
+            listed = store.pages.listing(20)
+    assert [view.status for view in listed[:4]] == ["queued", "queued", "queued", "completed"]
+    assert len(listed) == 20
+    texts = [text for text in recorder.texts.values() if "production_jobs" in text]
+    assert texts
+    assert not [wrong for text in texts for wrong in complaints(crowded, text)]

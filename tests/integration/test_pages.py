@@ -132,7 +132,7 @@ def test_pages_have_every_job_that_is_wanted_once_and_in_order(
         for page in pages(crowded, wanted, sort=sort, descending=descending, limit=limit)
         for view in page.jobs
     ]
-    everything = [view for view in crowded.views.listing(None) if is_wanted(view, wanted)]
+    everything = [view for view in crowded.views.all() if is_wanted(view, wanted)]
     assert sorted(view.id for view in found) == sorted(view.id for view in everything)
     assert found == sorted(found, key=lambda view: _key(view, sort, descending))
 

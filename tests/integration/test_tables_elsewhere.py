@@ -79,7 +79,7 @@ def test_in_another_database(
         view = made.store.views.one(job)
         assert view is not None
         assert view.status == ending
-        assert [v.id for v in made.store.views.listing(5)] == [job]
+        assert [v.id for v in made.store.pages.listing(5)] == [job]
         assert made.store.views.known([job, "no key"]).keys() == {job}
         story = [event.event for event in made.store.jobs.story(job)]
         assert "application" not in {event.kind for event in story}

@@ -63,7 +63,7 @@ def test_columns_of_any_name(url: str, tmp_path: Path) -> None:
         assert bench.row(done)["progress%"] == 100
         assert bench.row(done)["file.path"].endswith(".png")
         assert bench.row(failed)["an error %s?"].startswith("execution_error: ")
-        assert {v.status for v in bench.store.views.listing(2)} == {"completed", "failed"}
+        assert {v.status for v in bench.store.pages.listing(2)} == {"completed", "failed"}
         tagged = bench.insert()
         bench.server.run(P1, job_id=tagged)
         bench.passes(2)
@@ -307,5 +307,5 @@ def test_rows_that_a_policy_hides(database: str, guest: str, tmp_path: Path) -> 
         assert bench.store.views.count() == 1
     store = open_store(database)
     with closing(store):
-        statuses = {view.status for view in store.views.listing(None)}
+        statuses = {view.status for view in store.views.all()}
     assert statuses == {"queued", "completed"}

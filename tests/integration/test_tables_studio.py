@@ -49,5 +49,5 @@ def test_a_new_row_keeps_its_word_until_something_happens(
     job = bench.insert(**studio.new_row)
     bench.passes(2)
     assert bench.word(job) == "pending"
-    (listed,) = bench.store.views.listing(10)
+    (listed,) = bench.store.pages.listing(10)
     assert (listed.status, listed.word) == ("queued", "pending")

@@ -59,7 +59,7 @@ def test_a_key(url: str, tmp_path: Path, kind: str) -> None:
     with stage(url, tmp_path, ddl) as bench:
         job = play(bench, "completed", **({} if value is None else {"id": value}))
         assert bench.word(job) == "completed"
-        assert [view.id for view in bench.store.views.listing(1)] == [job]
+        assert [view.id for view in bench.store.pages.listing(1)] == [job]
         assert bench.store.views.known([job, "no such key", "-1"]).keys() == {job}
 
 
@@ -94,7 +94,7 @@ def test_statuses_in_other_words(url: str, tmp_path: Path, kind: str) -> None:
         waiting = bench.insert(status="WAITING")
         bench.passes(2)
         assert bench.word(waiting) == "WAITING", "a word of the same meaning stays"
-        views = {view.id: (view.status, view.word) for view in bench.store.views.listing(None)}
+        views = {view.id: (view.status, view.word) for view in bench.store.views.all()}
         assert views[waiting] == ("queued", "WAITING")
         assert views[ends["failed"]] == ("failed", "error")
 
@@ -233,7 +233,7 @@ def test_frames_inside_parameters(url: str, tmp_path: Path, kind: str) -> None:
         jobs = {bench.insert(parameters=text): frames for frames, text in texts.items()}
         records = bench.store.jobs.open_jobs(late_s=0)
         assert {record.job.id: record.job.frames for record in records} == jobs
-        assert {v.id: v.frames for v in bench.store.views.listing(None)} == jobs
+        assert {v.id: v.frames for v in bench.store.views.all()} == jobs
 
 
 def test_json_that_postgres_cannot_read_hides_no_other_row(url: str, tmp_path: Path) -> None:

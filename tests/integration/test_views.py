@@ -94,9 +94,9 @@ def test_other_errors_are_not_taken_for_a_missing_job(stage: Stage) -> None:
 
 def test_the_listing_is_bounded(stage: Stage) -> None:
     ids = [stage.insert(status="completed") for _ in range(5)]
-    listed = stage.store.views.listing(2)
+    listed = stage.store.pages.listing(2)
     assert [view.id for view in listed] == [ids[4], ids[3]]
-    assert len(stage.store.views.listing(None)) == stage.store.views.count() == 5
+    assert len(stage.store.views.all()) == stage.store.views.count() == 5
 
 
 def test_a_listener_hears_of_a_change_at_once(stage: Stage) -> None:

@@ -5,7 +5,6 @@ select {fields} from {jobs} j {where}
 order by case when j.{status} = any(%(processing)s::text[]::{status_type}[]) then 0
               when j.{status} = any(%(queued)s::text[]::{status_type}[]) then 1 else 2 end,
          {created_at} desc nulls last, j.{id} desc
-limit %(limit)s
 
 -- name: next_in_queue
 -- What runs, and what will run first.
