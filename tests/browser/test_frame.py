@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.studio import Studio, pages_alone, prepare
@@ -47,6 +47,7 @@ def test_keys(studio: Studio, page: Page) -> None:
     expect(help_).to_be_hidden()
     page.keyboard.type("gj")
     expect(page).to_have_url(f"{studio.url}/jobs")
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     page.keyboard.press("j")
     first = page.locator("tr[data-row]").first
     expect(first).to_be_focused()
@@ -57,6 +58,19 @@ def test_keys(studio: Studio, page: Page) -> None:
     page.keyboard.press("k")
     page.keyboard.press("o")
     expect(page.get_by_role("heading", level=1)).to_contain_text(job)
+
+
+def test_a_key_that_is_pressed_before_the_scripts_are_there_is_heard(page: Page) -> None:
+    """As on a slow line."""
+    held: list[Route] = []
+    page.route("**/js/keys.js", lambda route: held.append(route))  # noqa: PLW0108 - as Playwright wants it
+    with page.expect_request("**/js/keys.js"):
+        page.goto("/jobs", wait_until="commit")
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
+    held[0].continue_()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
 
 
 def test_single_keys_can_be_turned_off(studio: Studio, page: Page) -> None:
@@ -120,14 +134,15 @@ def test_the_database_goes_away_and_comes_back(
             expect(page.get_by_role("link", name="before")).to_be_visible()
             proxy.refuse()
             proxy.cut()
-            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
             banner = page.get_by_role("status").filter(has_text="is away")
             expect(banner).to_be_visible()
+            expect(page.get_by_role("button", name="Reconnecting")).to_be_visible()
             expect(page.get_by_role("link", name="before")).to_be_visible()
             late.goto(f"{url}/jobs")
             expect(late.get_by_role("heading", name="The database is away")).to_be_visible()
             proxy.accept()
             expect(banner).to_be_hidden()
+            expect(page.get_by_role("button", name="Live")).to_be_visible()
             expect(late.get_by_role("link", name="before")).to_be_visible()
 
 

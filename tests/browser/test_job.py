@@ -44,6 +44,10 @@ def test_a_film_plays_and_its_contact_sheet_is_there(studio: Studio, page: Page)
     expect(sheet).to_have_attribute("src", re.compile(r"/sheet\?n=\d+$"))
     expect(sheet).to_have_js_property("complete", True)
     assert sheet.evaluate("image => image.naturalWidth") > 0
+    with page.expect_response("**/jobs/" + job):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_role("button", name="Live")).to_be_visible()
+    expect(sheet).to_have_attribute("src", re.compile(r"/sheet\?n=\d+$"))
 
 
 def test_an_error_is_told_with_its_node(studio: Studio, page: Page) -> None:
@@ -55,6 +59,9 @@ def test_an_error_is_told_with_its_node(studio: Studio, page: Page) -> None:
     for said in ("SimulatedRender", "RuntimeError", "the script of this prompt says: error"):
         expect(error).to_contain_text(said)
     expect(page.get_by_role("region", name="ComfyUI and we")).to_contain_text("Both say the same")
+    now = page.get_by_role("region", name=f"Job {job}")
+    expect(now).to_contain_text("What to do.")
+    expect(now).to_contain_text(re.compile(r"ended \d+ (s|min) ago"))
     expect(page.get_by_role("region", name="Outputs")).to_contain_text("No file is known")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import re
+
+from playwright.sync_api import Page, Route, expect
 
 from reconciler.simulator import render_graph
 from reconciler.simulator.outcomes import Outcome
@@ -32,3 +34,23 @@ def test_a_damaged_film_says_why_in_the_place_of_its_pictures(studio: Studio, pa
     sheet.scroll_into_view_if_needed()
     expect(sheet).to_have_js_property("complete", True)
     assert sheet.evaluate("image => image.naturalWidth") == 320
+
+
+def test_a_picture_that_too_many_wait_for_is_asked_for_again(studio: Studio, page: Page) -> None:
+    """503 says later, not never."""
+    job = studio.submit()
+    studio.rows.wait(job, "completed")
+    refused: list[str] = []
+
+    def refuse_twice(route: Route) -> None:
+        if len(refused) == 2:
+            return route.continue_()
+        refused.append(route.request.url)
+        return route.fulfill(status=503, headers={"Retry-After": "1"})
+
+    page.route("**/sheet*", refuse_twice)
+    page.goto(f"/jobs/{job}")
+    sheet = page.get_by_role("img", name="Twelve frames of")
+    sheet.scroll_into_view_if_needed()
+    expect(sheet).to_have_attribute("src", re.compile(r"/sheet\?n=\d+$"))
+    assert len(refused) == 2

@@ -21,6 +21,7 @@ from reconciler.web.security.access import Reader, Role
 from reconciler.words import expected
 from reconciler.words.cost import costs
 from reconciler.words.next_step import next_step, outlook
+from reconciler.words.remedies import REMEDIES
 from reconciler.words.text import safe
 from reconciler.words.told import Told, tell, troubles
 
@@ -55,6 +56,7 @@ def gather(store: Store, settings: Settings, job_id: str) -> dict[str, Any]:
         "job": view,
         "doing": _doing(told),
         "next": sentence(next_step(prospect)),
+        "remedy": None if view.failure is None else REMEDIES.get(view.failure),
         "troubles": troubles(told, settings),
         "phases": timeline.phases(told),
         "steps": timeline.steps(told.events),

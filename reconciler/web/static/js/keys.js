@@ -65,4 +65,6 @@ export function listenForKeys() {
   });
   document.getElementById("show-help").addEventListener("click", showHelp);
   document.addEventListener("keydown", onKey);
+  for (const event of window.earlyKeys ?? []) onKey(event);
+  window.earlyKeys = null;
 }

@@ -30,8 +30,11 @@ function start() {
   stream.onopen = () => show("live");
   stream.onerror = () => show("away");
   stream.addEventListener("progress", (message) => showProgress(JSON.parse(message.data)));
-  for (const kind of ["event", "servers", "resync", "hello"]) {
-    stream.addEventListener(kind, () => refresh());
+  for (const kind of ["event", "servers", "resync", "hello", "recovered", "problem"]) {
+    stream.addEventListener(kind, () => {
+      show(kind === "problem" ? "away" : "live");
+      refresh();
+    });
   }
   anyway = setInterval(reconnectAndRefresh, ANYWAY_MS);
 }

@@ -5,10 +5,13 @@ import { Idiomorph } from "../vendor/idiomorph/idiomorph.esm.js";
 
 const IN_HAND = "input[type=checkbox], video, audio, dialog";
 
+const pathOf = (image) => image.getAttribute("src")?.split("?")[0];
+
 const callbacks = {
   beforeNodeMorphed(old, now) {
     if (!(old instanceof Element)) return true;
     if (old.matches("time")) return old.dateTime !== now.dateTime; // time.js has said it already
+    if (old.matches("img[data-preview]")) return pathOf(old) !== pathOf(now); // previews.js cares for it
     return !old.matches(IN_HAND);
   },
   beforeAttributeUpdated(name, element) {
