@@ -16,6 +16,7 @@ from reconciler.store.records import StoryEvent
 from reconciler.words.evidence import evidence_lines
 from reconciler.words.jobs import still_to_go, verdict
 from reconciler.words.next_step import next_step, outlook
+from reconciler.words.remedies import REMEDIES
 from reconciler.words.times import ago, duration, local
 from reconciler.words.told import Told, troubles
 
@@ -93,6 +94,8 @@ def _now(told: Told, settings: Settings) -> RenderableType:
     grid.add_row("Now", _case(told))
     case = outlook(told.job, told.prompts, told.servers, settings, told.now)
     grid.add_row("Next", Text(next_step(case)))
+    if told.job.failure is not None and told.job.failure in REMEDIES:
+        grid.add_row("Do", Text(REMEDIES[told.job.failure]))
     for trouble in troubles(told, settings):
         grid.add_row("But", Text(trouble, "yellow"))
     return grid

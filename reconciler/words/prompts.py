@@ -7,6 +7,7 @@ from collections.abc import Callable
 from reconciler.core.evidence import Ending
 from reconciler.store.records import PromptRecord
 from reconciler.words.text import safe
+from reconciler.words.times import counted
 
 
 def prompt_words(prompt: PromptRecord, attempt: int | None, at: Callable[[float], str]) -> str:
@@ -19,7 +20,8 @@ def prompt_words(prompt: PromptRecord, attempt: int | None, at: Callable[[float]
     if prompt.ending is not None:
         parts.append(ending_words(prompt.ending, at))
     elif prompt.missing_since is not None:
-        parts.append(f"not found by {prompt.missing_looks} looks since {at(prompt.missing_since)}")
+        looks = counted(prompt.missing_looks, "look")
+        parts.append(f"not found by {looks} since {at(prompt.missing_since)}")
     elif prompt.running_since is not None:
         parts.append(f"running since {at(prompt.running_since)}")
     elif not prompt.ever_seen:

@@ -8,7 +8,7 @@ from reconciler.core.jobs import FailureCode
 
 REMEDIES: Mapping[FailureCode, str] = {
     FailureCode.EXECUTION_ERROR: (
-        "The workflow raised an error on this node. Open an example for the full message: a missing"
+        "A node of the workflow raised an error; the job's page has the full message. A missing"
         " model or input file, or a setting that the node refuses, are the usual causes. Set the"
         " row back to queued once it is mended."
     ),

@@ -213,6 +213,7 @@ def test_hostile_text_reaches_no_terminal(stage: Stage) -> None:
         assert is_plain(shown)
         assert fits(shown)
         assert "[red]bad[/red] [/] :boom:" in joined(shown) or arguments == ["status"]
+    assert "Do A node of the workflow raised an error" in " ".join(shown.split())
     watched = reconciler("watch", job, "--database", stage.url)
     assert is_plain(watched.stdout + watched.stderr)
     missing = reconciler("status", HOSTILE, "--database", stage.url)
