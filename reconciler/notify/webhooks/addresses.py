@@ -40,6 +40,7 @@ _PRIVATE = tuple(
 _EMBEDDING = (
     (ip_network("::/96"), 96),
     (ip_network("::ffff:0:0/96"), 96),
+    (ip_network("::ffff:0:0:0/96"), 96),
     (ip_network("64:ff9b::/96"), 96),
     (ip_network("2002::/16"), 16),
 )
