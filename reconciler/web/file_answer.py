@@ -38,7 +38,7 @@ class FileRoom:
 
 
 class FileAnswer(Response):
-    """Answers GET and HEAD with an open file, which it closes in the end, whatever happens."""
+    """Answers GET with an open file, which it closes in the end, whatever happens."""
 
     def __init__(
         self,
@@ -79,21 +79,19 @@ class FileAnswer(Response):
                     group.cancel_scope.cancel()
 
                 group.start_soon(watch)
-                await self._answer(scope["method"], Headers(scope=scope), send)
+                await self._answer(Headers(scope=scope), send)
                 group.cancel_scope.cancel()
         finally:
             self._file.close()
             self._on_end()
 
-    async def _answer(self, method: str, asked: Headers, send: Send) -> None:
+    async def _answer(self, asked: Headers, send: Send) -> None:
         size = self._state.st_size
         if _is_named(asked.get("if-none-match"), self._etag):
             await self._send(send, 304, {}, [])
             return
         try:
-            wanted = (
-                ranges_of(asked.get("range"), size) if self._may_be_part(asked, method) else None
-            )
+            wanted = ranges_of(asked.get("range"), size) if self._may_be_part(asked) else None
         except NotSatisfiable:
             problem = problem_json(
                 Problem(416, f"The file has {size} bytes: none is in that range.")
@@ -109,15 +107,11 @@ class FileAnswer(Response):
             told, parts = self._one(wanted[0]), wanted
         else:
             told, parts = self._several(wanted)
-        await self._send(
-            send, 200 if wanted is None else 206, told, [] if method == "HEAD" else parts
-        )
+        await self._send(send, 200 if wanted is None else 206, told, parts)
 
-    def _may_be_part(self, asked: Headers, method: str) -> bool:
-        """Ranges are for GET alone, and for the file that the client has a part of already."""
-        condition = asked.get("if-range")
-        known = (None, self._etag, self.headers["last-modified"])
-        return method == "GET" and condition in known
+    def _may_be_part(self, asked: Headers) -> bool:
+        """Ranges are for the file that the client has a part of already."""
+        return asked.get("if-range") in (None, self._etag, self.headers["last-modified"])
 
     def _one(self, part: range) -> dict[str, str]:
         return {

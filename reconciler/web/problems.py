@@ -16,7 +16,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from reconciler.errors import DatabaseError
@@ -83,10 +83,11 @@ def handle_problems(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)
 
 
-def answer(request: Request, problem: Problem) -> Response:
-    """The problem as a page, where one is wanted, or else as JSON."""
-    page: ProblemPage | None = getattr(request.app.state, "problem_page", None)
-    shown = None if page is None else page(request, problem)
+def answer(asked: HTTPConnection, problem: Problem) -> Response:
+    """The problem as a page, where one is wanted, or else as JSON: so for whoever wanted a
+    websocket, which is no request and has no method."""
+    page: ProblemPage | None = getattr(asked.app.state, "problem_page", None)
+    shown = page(asked, problem) if page is not None and isinstance(asked, Request) else None
     return problem_json(problem) if shown is None else shown
 
 

@@ -28,7 +28,6 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.head("/outputs/{output_id}/file", include_in_schema=False)
 @router.get("/outputs/{output_id}/file", responses=_ANSWERS, response_class=Response)
 def file(
     context: Context,

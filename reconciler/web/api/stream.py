@@ -17,7 +17,6 @@ from reconciler.notify.messages import Filters, Message
 from reconciler.web.aborting import abort_in
 from reconciler.web.context import Context
 from reconciler.web.live import Batch, LiveReader
-from reconciler.web.problems import Problem
 from reconciler.web.security.access import Reader
 
 router = APIRouter(prefix="/api/v1", tags=["stream"])
@@ -29,12 +28,6 @@ MOST_NAMED = 200
 #: Postgres has no greater id.
 MAX_ID = 2**63 - 1
 
-#: There are as many readers as are let in.
-FULL = Problem(
-    503,
-    "As many readers as are let in hear the stream (web.stream_readers): try again later.",
-    headers={"Retry-After": "30"},
-)
 #: Headers with which no proxy holds back what is told at once.
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -99,10 +92,18 @@ async def stream(
     """Messages without end. Those of the kind `event` have ids, in order and without a gap: whoever
     comes back with the last one, in the header or as `last_event_id`, misses none and hears none
     twice. `progress` tells how far an open job is, and only the last one counts."""
-    if context.live.is_full:
-        raise HTTPException(FULL.status, FULL.detail, dict(FULL.headers))
+    let_in(context)
     after = last_event_id if resumed is None else _id_of(resumed)
     return EventStream(LiveReader(context.live, filters, after, abort_in(request.scope)))
+
+
+def let_in(context: Context) -> None:
+    """Raises HTTPException where there are as many readers as may be."""
+    if context.live.is_full:
+        words = (
+            "As many readers as are let in hear the stream (web.stream_readers): try again later."
+        )
+        raise HTTPException(503, words, {"Retry-After": "30"})
 
 
 def _id_of(text: str) -> int:

@@ -8,11 +8,13 @@ import json
 from functools import lru_cache
 from typing import Annotated, Literal
 
+import structlog
 from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.status import (
     WS_1003_UNSUPPORTED_DATA,
     WS_1008_POLICY_VIOLATION,
+    WS_1011_INTERNAL_ERROR,
     WS_1013_TRY_AGAIN_LATER,
 )
 from starlette.websockets import WebSocketDisconnect
@@ -20,11 +22,12 @@ from starlette.websockets import WebSocketDisconnect
 from reconciler.core.jobs import Status
 from reconciler.notify.messages import Filters, Message
 from reconciler.web.aborting import abort_in
-from reconciler.web.api.stream import FULL, MAX_ID, MOST_NAMED, Asked, LastEventId
+from reconciler.web.api.stream import MAX_ID, MOST_NAMED, Asked, LastEventId, let_in
 from reconciler.web.context import Context
 from reconciler.web.live import Batch, Live, LiveReader
-from reconciler.web.problems import problem_json
 from reconciler.web.security.access import Reader
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["stream"])
 
@@ -72,9 +75,7 @@ async def websocket(
 ) -> None:
     """The messages of the stream, each `{"message": kind, "id": ..., "data": {...}}`. To ask for
     something else, a client sends `{"message": "subscribe", "job": [...], "last_event_id": 7}`."""
-    if context.live.is_full:
-        await socket.send_denial_response(problem_json(FULL))
-        return
+    let_in(context)
     await socket.accept()
     talk = Talk(socket, context.live)
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it has gone
@@ -103,12 +104,23 @@ class Talk:
             await _end(telling)
 
     async def _tell(self, filters: Filters, after: int | None) -> None:
-        reader = LiveReader(self._live, filters, after, abort_in(self._socket.scope))
-        with reader, contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        """Ends with the socket, whatever happens: one that is open and silent would be believed."""
+        try:
+            await self._tell_batches(filters, after)
+        except Exception:
+            log.exception("a defect: please report it")
+            await self._close(WS_1011_INTERNAL_ERROR, "a defect: come back with the last id")
+        else:
+            await self._close(WS_1013_TRY_AGAIN_LATER, "come back with the last id")
+
+    async def _tell_batches(self, filters: Filters, after: int | None) -> None:
+        with LiveReader(self._live, filters, after, abort_in(self._socket.scope)) as reader:
             async for batch in reader.batches():
                 for text in map(_text, batch.messages) if batch.messages else [_ping(batch)]:
-                    await self._socket.send_text(text)
-            await self._close(WS_1013_TRY_AGAIN_LATER, "come back with the last id")
+                    try:
+                        await self._socket.send_text(text)
+                    except (WebSocketDisconnect, RuntimeError):  # it has gone
+                        return
 
     async def _next(self) -> Subscribe:
         """What the client asks for next. Raises Refused, WebSocketDisconnect."""

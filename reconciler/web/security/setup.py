@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from reconciler.web.context import WebContext
+from reconciler.web.heads import HeadAsGet
 from reconciler.web.security.csrf import csrf_token
 from reconciler.web.security.guard import Guard
 from reconciler.web.security.identify import Doorkeeper
@@ -29,6 +30,7 @@ class GuardedApp(FastAPI):
     def build_middleware_stack(self) -> Any:
         """Whoever is trusted to speak for others is heard first, then the guard."""
         web = self.state.context.settings.web
-        guard: Any = Guard(super().build_middleware_stack(), web, self.state.doorkeeper)
+        application = HeadAsGet(super().build_middleware_stack())
+        guard: Any = Guard(application, web, self.state.doorkeeper)
         proxies = list(web.trusted_proxies)
         return ProxyHeadersMiddleware(guard, proxies) if proxies else guard

@@ -402,6 +402,23 @@ def test_who_is_slow_holds_up_nobody(
 # Headers
 
 
+@pytest.mark.parametrize("path", ["/", "/jobs", "/nowhere", "/livez", "/api/v1/jobs", "/api/v1/ws"])
+def test_head_is_answered_as_get_without_the_body(client: httpx.Client, path: str) -> None:
+    got, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    told = ("content-type", "content-security-policy", "cache-control")
+    assert [head.headers[name] for name in told] == [got.headers[name] for name in told]
+
+
+def test_head_of_a_stream_ends(client: httpx.Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), 5.0) as connection:
+        connection.sendall(
+            b"HEAD /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert b" 200 " in head and b"text/event-stream" in head and body == b""
+
+
 def test_every_answer_forbids_what_it_can(client: httpx.Client) -> None:
     paths = ("/", "/nowhere", "/livez", "/api/v1/requests/1", "/login", "/jobs")
     for path in paths:

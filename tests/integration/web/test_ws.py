@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from reconciler.web.live import LiveReader
 from tests.integration.web.serving import prepared, serving
 from tests.integration.web.streaming import all_ids, listening, write_many, writers
 from tests.waiting import wait_for
@@ -128,6 +129,18 @@ def test_no_more_than_are_let_in(database: str, tmp_path: Path) -> None:
             pass
         assert refused.value.response.status_code == 503
         assert b"web.stream_readers" in (refused.value.response.body or b"")
+
+
+def test_a_defect_ends_it_with_a_word(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(reader: LiveReader) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(LiveReader, "batches", fail)
+    with socket_to(client) as socket, pytest.raises(ConnectionClosed) as closed:
+        socket.recv(timeout=5.0)
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1011
 
 
 def test_it_is_told_when_the_server_stops(database: str, tmp_path: Path) -> None:
