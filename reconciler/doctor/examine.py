@@ -14,6 +14,7 @@ from reconciler.doctor.same_directory import check_same_directory
 from reconciler.doctor.server import check_server, check_websocket
 from reconciler.doctor.settings import check_settings, check_stall
 from reconciler.doctor.web import check_web
+from reconciler.doctor.webhooks import check_webhooks
 from reconciler.service.inspecting import limits_of
 from reconciler.settings import ServerSettings, Settings
 
@@ -54,6 +55,12 @@ def _checks(settings: Settings) -> Iterator[Check]:
         "web interface",
         lambda: check_web(settings),
         "see whether its address answers",
+        wait_s + MARGIN_S,
+    )
+    yield Check(
+        "webhooks",
+        lambda: check_webhooks(settings),
+        "see whether Postgres is overloaded or locked (pg_stat_activity)",
         wait_s + MARGIN_S,
     )
     servers = len(settings.servers)

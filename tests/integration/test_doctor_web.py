@@ -1,10 +1,11 @@
-"""What doctor says of the web interface."""
+"""What doctor says of the web interface, and of webhooks."""
 
 from __future__ import annotations
 
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import pytest
 
 from reconciler.doctor.finding import Finding, Level
 from reconciler.doctor.web import check_web
+from reconciler.doctor.webhooks import check_webhooks
 from reconciler.settings import load
+from reconciler.store import open_store
+from reconciler.store.webhooks import Endpoint, WebhookStore
 from tests.integration.web.serving import prepared, serving, token_of
 
 WEB = "web interface"
@@ -67,3 +71,23 @@ def test_elsewhere_tokens_and_names_are_needed(database: str, tmp_path: Path, po
 def test_an_address_that_is_not_ours(database: str, tmp_path: Path) -> None:
     found = findings(tmp_path, database, host="192.0.2.1", require_token=True)
     assert found[WEB].level is Level.FAILED and "web.host" in found[WEB].advice
+
+
+def test_an_endpoint_that_is_disabled_is_told_with_the_way_back(
+    database: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "doctor.yaml"
+    names = ("studio", "gone", "new")
+    endpoints = [{"name": name, "url": f"https://{name}.example/hook"} for name in names]
+    secrets = {name: ["whsec_" + "QUJD" * 8] for name in names}
+    webhooks = {"endpoints": endpoints, "secrets": secrets}
+    settings = {"webhooks": webhooks, "database": {"url": database}}
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    with closing(open_store(database)) as store:
+        known = WebhookStore(store.connection)
+        known.name("agent", [Endpoint(n, "https://x/", "endings", None, None) for n in names[:2]])
+        known.disable("gone", "it answered 410: it wants nothing any more")
+    found = {each.what: each for each in check_webhooks(load(config=config, environ={}))}
+    assert [each.level for each in found.values()] == [Level.OK, Level.WARNING, Level.OK]
+    gone = found["webhooks, gone"]
+    assert "410" in gone.detail and "reconciler webhooks enable gone" in gone.advice
