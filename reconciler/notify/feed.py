@@ -161,7 +161,8 @@ class Feed:
             listener.wait(due_s if held_s is None else min(held_s, due_s))
 
     def _begin(self, feed: FeedStore) -> bool:
-        begun = self._following.begin(feed, self._pause)
+        begun = self._following.begin(feed, self._pause_held)
+        self._note_held(False)
         if begun is None:
             return False
         with self._changed:
@@ -181,6 +182,10 @@ class Feed:
         """Jobs that readers asked for by name."""
         with self._changed:
             return {job for each in self._subscriptions for job in each.filters.jobs}
+
+    def _pause_held(self, seconds: float) -> bool:
+        self._note_held(True)
+        return self._pause(seconds)
 
     def _note_held(self, is_held: bool) -> None:
         """A transaction that does not end (a prepared one, somebody's session) is to be found."""

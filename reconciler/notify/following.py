@@ -45,11 +45,12 @@ class Following:
         """Begins at the newest event, once all up to it are there that will be. Returns those of
         late, after which they come, and the newest; None where `pause` says not to go on."""
         newest = store.bounds()[1]
-        writers = store.writers()
+        writers, pause_s = store.writers(), HELD_S[0]
         while writers:
-            if not pause(HELD_S[0]):
+            if not pause(pause_s):
                 return None
             writers &= store.writers()
+            pause_s = min(pause_s * 1.5, HELD_S[1])
         self._rule = GapRule(newest)
         recent = store.events(max(newest - SIZE, 0), upto=newest, limit=SIZE)
         young = [event for event in recent if event.at > time.time() - YOUNG_S]

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg2
 import pytest
+from structlog.testing import capture_logs
 
 from tests.integration.conftest import execute
 from tests.integration.web.serving import prepared, serving
@@ -43,6 +44,18 @@ def test_an_event_waits_for_an_earlier_one_that_is_not_committed_yet(
         slow.commit()
         ear.wait("event", 3)
         assert ear.ids == [second, third, fourth] and first not in ear.ids
+
+
+def test_a_transaction_that_keeps_it_from_beginning_is_told_in_the_log(
+    client: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.notify.feed.HELD_TOO_LONG_S", 0.0)
+    with writers(database, 1) as (slow,), capture_logs() as logs:
+        slow.write()
+        with listening(client) as ear:
+            wait_for(lambda: any("held back" in each["event"] for each in logs), "it is told")
+            slow.commit()
+            ear.wait("hello")
 
 
 def test_what_was_rolled_back_holds_up_nothing(client: httpx.Client, database: str) -> None:
