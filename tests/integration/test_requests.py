@@ -401,3 +401,28 @@ def test_requests_that_nobody_answers_make_room_for_others(bench: Bench) -> None
     bench.clock.set(bench.store.jobs.now() + PASS_OVER_S)
     bench.reconciler.requests.take()
     assert bench.reconciler.requests.job_ids == [dead], "they are looked at once in a while"
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_an_agent_that_is_killed_after_it_interrupted_leaves_the_rest_to_its_successor(
+    bench: Bench, tmp_path: Path, finished: bool
+) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1)
+    bench.run_pass()
+    request = ask(bench, Action.CANCEL, job)
+    bench.run_pass()
+    assert bench.server.interrupted == [P1]
+    # It had completed in the moment before: what really happened counts.
+    bench.server.end(P1, success(bench.image("a.png")) if finished else INTERRUPTED)
+    successor = Bench(bench.url, tmp_path)
+    try:
+        successor.server.history = bench.server.history
+        successor.passes(4)
+        assert successor.says(job) == ("completed" if finished else "cancelled", None)
+        expected = Outcome.REFUSED if finished else Outcome.DONE
+        assert answered(successor, request)[0] is expected
+        words = [event.event.reason for event in successor.store.jobs.story(job)]
+        assert sum(each.startswith("cancel: ") for each in words) == 1, "answered once"
+    finally:
+        successor.close()

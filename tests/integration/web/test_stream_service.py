@@ -1,4 +1,5 @@
-"""A reader that takes nothing, on the service itself: passes go on as if it were not there."""
+"""A reader that takes nothing, on the service itself: passes go on as if it were not there, and
+its metrics tell of them."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import re
 import socket
 from pathlib import Path
 
+import httpx
 import psycopg2
 
 from reconciler.simulator.simulator import Simulator
@@ -40,6 +42,10 @@ def test_passes_go_on_beside_a_reader_that_takes_nothing(database: str, tmp_path
                 job_id = rows.insert()
                 wait_for(lambda job_id=job_id: _is_seen(rows, job_id), "a pass sees the row")
         connection.close()
+        told = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10.0).text
+        samples = dict(line.rsplit(" ", 1) for line in told.splitlines() if line[:1] not in "#")
+        assert samples['reconciler_jobs{status="queued"}'] == "5.0"
+        assert samples['reconciler_queue_depth{server="gpu1",state="pending"}'] == "0.0"
 
 
 def _web_line(log: Path) -> str:
