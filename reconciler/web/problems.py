@@ -14,7 +14,11 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import (
+    RequestValidationError,
+    ValidationException,
+    WebSocketRequestValidationError,
+)
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -73,6 +77,7 @@ def handle_problems(app: FastAPI) -> None:
     handlers: Mapping[type[Exception], Callable[[Request, Any], Response]] = {
         HTTPException: lambda r, error: answer(r, _of_http(error)),
         RequestValidationError: lambda r, error: answer(r, _of_validation(error)),
+        WebSocketRequestValidationError: lambda r, error: answer(r, _of_validation(error)),
         BadParameter: lambda r, error: answer(r, _of_parameter(error.name, error)),
         BadCursor: lambda r, error: answer(r, _of_parameter("cursor", error)),
         NoSuchSort: lambda r, error: answer(r, _of_parameter("sort", error)),
@@ -122,7 +127,7 @@ def _of_http(error: HTTPException) -> Problem:
     return Problem(error.status_code, detail, headers=headers)
 
 
-def _of_validation(error: RequestValidationError) -> Problem:
+def _of_validation(error: ValidationException) -> Problem:
     errors = [_told(one) for one in error.errors()[:MOST_ERRORS]]
     return Problem(422, "; ".join(_sentence(one) for one in errors), errors)
 

@@ -119,6 +119,13 @@ def test_a_page_from_elsewhere_is_refused(client: httpx.Client) -> None:
         assert refused.value.response.status_code == 403
 
 
+def test_a_query_that_makes_no_sense_is_refused_with_the_reason(client: httpx.Client) -> None:
+    with pytest.raises(InvalidStatus) as refused, socket_to(client, "?status=odd"):
+        pass
+    assert refused.value.response.status_code == 422
+    assert b"query status.0" in (refused.value.response.body or b"")
+
+
 def test_no_more_than_are_let_in(database: str, tmp_path: Path) -> None:
     with (
         serving(tmp_path, prepared(database), stream_readers=1) as client,
