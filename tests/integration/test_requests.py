@@ -17,11 +17,14 @@ from reconciler.core.policy import StallPolicy
 from reconciler.errors import ServerTimeout
 from reconciler.outputs.inspection import Defect
 from reconciler.reconcile.requests import PASS_OVER_S, Requests
+from reconciler.store.deliveries import DeliveryStore
 from reconciler.store.leases import LeaseRecord
 from reconciler.store.requests import Action, Outcome, Request
-from tests.integration.reconciling import QUICK, Bench, error, success
+from reconciler.store.webhooks import Endpoint, WebhookStore
+from tests.integration.reconciling import QUICK, Bench, error, listed, success
 
 P1, P2 = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+P3 = "33333333-3333-4333-8333-333333333333"
 INTERRUPTED = Ending(EndKind.INTERRUPTED, Source.HISTORY)
 
 
@@ -426,3 +429,33 @@ def test_an_agent_that_is_killed_after_it_interrupted_leaves_the_rest_to_its_suc
         assert sum(each.startswith("cancel: ") for each in words) == 1, "answered once"
     finally:
         successor.close()
+
+
+def test_each_end_is_told_once(bench: Bench) -> None:
+    """Of a cancel, and of a failure that somebody accepts, or that a late success lifts."""
+    endpoint = Endpoint("studio", "https://studio.example/hook", "endings", None, None)
+    WebhookStore(bench.store.connection).name("agent", [endpoint])
+    accepted = failed_with_a_picture(bench)
+    ask(bench, Action.ACCEPT, accepted)
+    cancelled = bench.insert(comfyui_job_id=P2)
+    bench.server.pending = [QueuedPrompt(P2, 1.0)]
+    bench.passes(2)
+    ask(bench, Action.CANCEL, cancelled)
+    late = bench.insert(comfyui_job_id=P3)
+    bench.server.end(P3, success(listed("late.png")))
+    bench.passes(4)
+    assert bench.says(late) == ("failed", "missing_output")
+    bench.image("late.png")
+    for _ in range(4):
+        bench.run_pass(search_history=True)
+    assert bench.says(late) == ("completed", None)
+    told = DeliveryStore(bench.store.connection).page(50)
+    assert sorted((one.job_id, one.type) for one in told) == sorted(
+        [
+            (accepted, "job.failed"),
+            (accepted, "job.completed"),
+            (cancelled, "job.cancelled"),
+            (late, "job.failed"),
+            (late, "job.completed"),
+        ]
+    )
