@@ -58,6 +58,7 @@ def take(page: Page, url: str, folder: Path) -> None:
     page.goto(f"{url}/jobs?failure=invalid_output")
     page.locator("tr[data-row] th a").first.click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("button", name="Live")).to_be_visible()
     page.screenshot(path=folder / "job.png")
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="dark")

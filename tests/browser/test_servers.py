@@ -26,8 +26,15 @@ def test_a_server_says_how_it_is_and_what_it_runs(studio: Studio, page: Page) ->
 
 
 def test_what_is_wrong_is_told_in_words(open_page: OpenPage, database: str, tmp_path: Path) -> None:
-    """A server that is silent, an agent that is gone, and that nobody looks."""
-    prepare(database)
+    """A server that is silent, an agent that is gone, and that nobody looks. How long a job takes
+    that runs on a silent server, nobody knows."""
+    prepare(database).insert(id="late", status="processing")
+    execute(
+        database,
+        "insert into reconciler.job_state"
+        " (job_id, known_status, stage, server, rule, progress, eta_s)"
+        " values ('late', 'processing', 'running', '<b>gpu9</b>', 'unreachable', 99, 0.4)",
+    )
     execute(
         database,
         "insert into reconciler.servers (name, url, unreachable_since, unreachable_how)"
@@ -48,6 +55,9 @@ def test_what_is_wrong_is_told_in_words(open_page: OpenPage, database: str, tmp_
         expect(card).to_contain_text("has not answered for 1 h: nothing listens there")
         expect(card).to_contain_text("Reconciled bynobody")
         expect(page.get_by_role("row").last).to_contain_text("gone")
+        for path in ("/", "/jobs", "/jobs/late"):
+            page.goto(url + path)
+            expect(page.get_by_text("time left unknown")).to_be_visible()
 
 
 def test_where_nothing_is_there_yet_the_page_says_what_to_do(
