@@ -170,7 +170,8 @@ RULES: tuple[Rule, ...] = (
         "not found beyond the grace of `restarted` or `lost`, and sound outputs carry this job's"
         " tag, one for every output node of the graph of each such prompt, and meet what was"
         " expected; the other prompts succeeded with sound outputs",
-        "completed; as it was while tagged outputs are being checked",
+        "completed; as it was while tagged outputs are being checked, or files of that time are"
+        " still to be inspected",
         endings.tagged_output,
     ),
     Rule(

@@ -247,13 +247,17 @@ def tagged_output(case: Case) -> Decision | None:
     if success is not None:
         return success
     prompt, outputs = case.absent, case.evidence.tagged_outputs
-    waiting = [o for o in outputs if not _is_checked(o)]
-    if prompt is None or not case.gone(prompt) or not waiting:
+    waiting, unread = [o for o in outputs if not _is_checked(o)], case.evidence.unread
+    if prompt is None or not case.gone(prompt) or not (waiting or unread):
         return None
+    what = (
+        f"{len(waiting)} of {len(outputs)} tagged outputs to be checked"
+        if waiting
+        else f"files of that time are still to be inspected ({unread}), which may be its own"
+    )
     return case.keep(
         "tagged_output",
-        f"{_news(waiting)}ComfyUI no longer knows the prompt; {len(waiting)} of {len(outputs)}"
-        " tagged outputs to be checked",
+        f"{_news(waiting)}ComfyUI no longer knows the prompt; {what}",
         **facts(prompt) | {"outputs": file_facts(outputs)},
     )
 
@@ -263,6 +267,7 @@ def tagged_success(case: Case) -> Decision | None:
     prompt, outputs = case.absent, case.evidence.tagged_outputs
     if (
         prompt is None
+        or case.evidence.unread
         or not case.gone(prompt)
         or not all(_is_proven(case, p) for p in case.prompts)
     ):

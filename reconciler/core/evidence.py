@@ -226,6 +226,9 @@ class Evidence:
     prompts: tuple[PromptEvidence, ...] = ()
     #: Files that carry this job's tag and were claimed by no ending.
     tagged_outputs: tuple[OutputFile, ...] = ()
+    #: Files that were written while it may have run, and are still to be inspected: whose they are
+    #: is not known yet.
+    unread: int = 0
     #: False: the output directory is unreadable, or is not the one that it was last time.
     storage_healthy: bool = True
     #: Since when the server (every server, if the job's is unknown) has been unreachable.

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import structlog
 
-from reconciler.core.attribution import FileFacts, How, Row, Whose, began_later, whose
+from reconciler.core.attribution import (
+    STORAGE_SKEW_S,
+    FileFacts,
+    How,
+    Row,
+    Whose,
+    began_later,
+    whose,
+)
 from reconciler.core.evidence import EndKind, FileState, ListedFile, OutputFile
 from reconciler.core.expectation import Expected
 from reconciler.core.expecting import ExpectPolicy
@@ -111,6 +119,18 @@ class FileEvidence:
                 )
             files.append(replace(file, prompt_id=each.prompt_id, by=each.by))
         return tuple(files)
+
+    def unread(self, record: JobRecord, prompts: Sequence[PromptRecord]) -> int:
+        """Files that were written before one of these prompts was missed first, and after the row,
+        and are still to be inspected."""
+        missed = [p for p in prompts if p.ending is None and p.missing_since is not None]
+        names = {p.server for p in missed}
+        until = max((p.missing_since or 0.0 for p in missed), default=0.0)
+        return sum(
+            server.book.unread(record.created_at - STORAGE_SKEW_S, until)
+            for server in self.servers.values()
+            if missed and (server.name in names or None in names) and server.storage_answers()
+        )
 
     def of_job(self, record: JobRecord) -> dict[Path, WatchedServer]:
         """Where the files lie that are this job's or may be, of all attempts, and who has them."""

@@ -192,6 +192,16 @@ class OutputBook:
         """True while inspections run or wait for a worker."""
         return bool(self._running) or self.digests.waiting()
 
+    def unread(self, since: float, until: float) -> int:
+        """How many files that were changed last within this time are still to be inspected."""
+        with self._lock:
+            paths = list(self._running)
+        try:
+            found = self.storage.ask(lambda: _look_at_all(paths))
+        except OutputError:
+            return 0
+        return sum(since <= facts.st_mtime <= until for facts in found.values())
+
     def _is_current(self, record: OutputRecord) -> bool:
         """True where the answer is what the checks of today would give."""
         return record.checks_version == CHECKS_VERSION and record.wanted == asdict(self._wanted)

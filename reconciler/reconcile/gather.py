@@ -220,6 +220,7 @@ class Gatherer:
         return Evidence(
             prompts=evidence,
             tagged_outputs=self.files.tagged(record, prompts) if absent else (),
+            unread=self.files.unread(record, prompts) if absent else 0,
             storage_healthy=self._storage_healthy(prompts, again=by_files),
             unreachable_since=since,
             unreachable_how=how,

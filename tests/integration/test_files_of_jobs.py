@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -91,6 +92,33 @@ def test_a_file_that_one_prompt_lists_proves_no_other_by_a_bare_tag(bench: Bench
     bench.server.forget(P2)
     bench.passes(4)
     assert bench.says(job) == ("failed", "lost")
+
+
+def test_no_proof_is_complete_while_files_of_that_time_are_still_to_be_inspected(
+    bench: Bench,
+) -> None:
+    job = bench.insert(comfyui_job_id=P1)
+    bench.server.run(P1, job_id=job)
+    bench.run_pass()
+    files = [tagged(bench, "a.png", job)]
+    right, gate = bench.inspect, Event()
+
+    def slowly(*order: Any) -> Inspection:
+        gate.wait(30.0)
+        return right(*order)
+
+    bench.inspect = slowly
+    late = bench.root.resolve() / "b.png"
+    late.write_bytes(files[0].read_bytes())
+    bench.gatherer.servers["gpu"].book.look_up(late)
+    bench.server.forget(P1)
+    for _ in range(5):
+        bench.reconciler.run_pass()
+    assert bench.says(job)[0] == "processing"
+    gate.set()
+    bench.passes(3)
+    assert bench.says(job) == ("completed", None)
+    assert [o.path for o in bench.store.outputs.of_job(job)] == [*files, late]
 
 
 def test_two_forgotten_prompts_are_proven_each_by_its_own_file(bench: Bench) -> None:
