@@ -128,7 +128,8 @@ class WebServer:
                 with self._lock:
                     self._server = server
                     server.should_exit = self._stopping.is_set()
-                self._note_url(listening)
+                if not self._stopping.is_set():  # else nobody wants to hear it any more
+                    self._note_url(listening)
                 asyncio.run(server.serve(sockets=[listening]))
         finally:
             self._url = None

@@ -113,7 +113,7 @@ class NoRuns:
 class NoRequests:
     """`RequestStore` where nobody asked for anything."""
 
-    def open(self) -> list[Any]:
+    def open(self, **_: Any) -> list[Any]:
         return []
 
 

@@ -1,7 +1,7 @@
 // Keeps the page up to date: an EventSource says that something changed, refresh.js fetches what.
 // A page that nobody sees holds no connection; one that is paused changes nothing.
 
-import { refresh } from "./refresh.js";
+import { hold, refresh } from "./refresh.js";
 import { showProgress } from "./progress.js";
 
 /** Also where the stream says nothing: what it cannot tell is never older than this. */
@@ -53,6 +53,7 @@ function stop() {
 function follow() {
   if (isPaused()) {
     stop();
+    hold();
     show("paused");
   } else if (document.hidden) {
     stop();

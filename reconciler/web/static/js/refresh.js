@@ -15,11 +15,21 @@ const wasAway = document.querySelector("main").hasAttribute("data-away");
 let busy = false;
 let wanted = false;
 let timer = null;
+/** How often it was held: an answer that was asked for before is not shown any more. */
+let held = 0;
 
 /** Soon, and never twice at the same time. */
 export function refresh(afterMs = 0) {
   wanted = true;
   if (!busy && timer === null) timer = setTimeout(run, afterMs);
+}
+
+/** Changes nothing more until the next `refresh`, whatever is under way. */
+export function hold() {
+  held += 1;
+  wanted = false;
+  clearTimeout(timer);
+  timer = null;
 }
 
 async function run() {
@@ -41,11 +51,14 @@ function pauseIsOver() {
 }
 
 async function renew() {
+  const before = held;
   const answer = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE_MS) });
   if (answer.status === 401) return location.reload();
   if (answer.status >= 500) throw new Error(`the server answers ${answer.status}`);
   if (wasAway) return location.reload();
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const text = await answer.text();
+  if (held !== before) return;
+  const page = new DOMParser().parseFromString(text, "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const now = page.getElementById(part.id);
     if (now) morph(part, now);
