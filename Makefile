@@ -26,10 +26,10 @@ run: $(READY) ## Run the service: make run ARGS="--server http://127.0.0.1:8188 
 # Most tests wait for processes of their own, so four at a time keep two cores busy. The tests of a
 # file stay together and share what it starts; folders with long ones come first. What they leave lies
 # in a folder of this run alone, gone where all is well: pytest clears away what other runs left, and
-# fails where it cannot.
+# fails where it cannot. Its name is short: paths of sockets have 108 characters.
 test: $(READY) debian browser ## Run all tests, or some: make test ARGS=tests/unit/core
-	@left=$$(mktemp -d -t reconciler-XXXXXX) && export PYTEST_DEBUG_TEMPROOT="$$left" && \
-	$(BIN)/python -m pytest $(or $(ARGS),-n 4 --dist loadfile --no-loadscope-reorder) && rm -rf "$$left"
+	@left=$$(mktemp -d -t rt.XXXXXX) && $(BIN)/python -m pytest --basetemp="$$left/t" \
+	$(or $(ARGS),-n 4 --dist loadfile --no-loadscope-reorder) && rm -rf "$$left"
 
 debian:
 	@tests/debian.sh
