@@ -109,7 +109,8 @@ class OutputBook:
         self.digests = Digests(server, inspections, on_answer)
         self._lock = threading.Lock()
         self._answers: dict[Path, OutputRecord] = {}
-        self._running: set[Path] = set()
+        #: When each file that is being inspected, or waits for it, was changed last.
+        self._running: dict[Path, float] = {}
         #: To be inspected anew, whatever is known of them.
         self._doubted: set[Path] = set()
         self._troubles: dict[Path, _Trouble] = {}
@@ -147,17 +148,16 @@ class OutputBook:
     def _judged(
         self, path: Path, facts: os.stat_result, record: OutputRecord | None, urgent: bool
     ) -> Answer:
-        small = facts.st_size < SMALL_BYTES
         if (
             record is None
             or not same_file(record, facts)
             or (urgent and (path in self._doubted or not self._is_current(record)))
         ):
-            self._request(path, urgent, small)
+            self._request(path, facts, urgent)
             return Answer(FileState.UNCHECKED)
         doubtful = not record.sound and not record.confirmed
         if doubtful and self._clock.now() >= self._confirm_at(record):
-            self._request(path, urgent, small)
+            self._request(path, facts, urgent)
         return Answer(record.verdict, record)
 
     def trouble(self, path: Path) -> str | None:
@@ -195,12 +195,7 @@ class OutputBook:
     def unread(self, since: float, until: float) -> int:
         """How many files that were changed last within this time are still to be inspected."""
         with self._lock:
-            paths = list(self._running)
-        try:
-            found = self.storage.ask(lambda: _look_at_all(paths))
-        except OutputError:
-            return 0
-        return sum(since <= facts.st_mtime <= until for facts in found.values())
+            return sum(since <= changed_at <= until for changed_at in self._running.values())
 
     def _is_current(self, record: OutputRecord) -> bool:
         """True where the answer is what the checks of today would give."""
@@ -234,7 +229,8 @@ class OutputBook:
             if len(self._answers) > MAX_ANSWERS:
                 self._answers.pop(next(iter(self._answers)))
 
-    def _request(self, path: Path, urgent: bool, small: bool) -> None:
+    def _request(self, path: Path, facts: os.stat_result, urgent: bool) -> None:
+        small = facts.st_size < SMALL_BYTES
         key = (self.server, path)
         with self._lock:
             trouble = self._troubles.get(path)
@@ -244,12 +240,12 @@ class OutputBook:
                 if urgent:
                     self._inspections.hurry(key)
                 return
-            self._running.add(path)
+            self._running[path] = facts.st_mtime
         try:
             self._inspections.add(key, lambda: self._work(path), urgent=urgent, small=small)
         except RuntimeError:  # the service is stopping: the next one inspects it
             with self._lock:
-                self._running.discard(path)
+                self._running.pop(path, None)
 
     def _work(self, path: Path) -> None:
         key = self._store.spaces.key(path) if self._turns else b""
@@ -274,7 +270,7 @@ class OutputBook:
         finally:
             self._checks.done(path)
             with self._lock:
-                self._running.discard(path)
+                self._running.pop(path, None)
             self._on_answer(path)
 
     def _was_answered(self, path: Path) -> bool:
