@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -33,6 +33,16 @@ def crowded(module_database: str) -> Iterator[str]:
     yield module_database
 
 
+@contextmanager
+def recorded(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Store, Recorder]]:
+    """A store, and what notes every statement of it."""
+    recorder = Recorder()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "Cursor", recorder.cursor_class())
+        with closing(open_store(database, create=False)) as store:
+            yield store, recorder
+
+
 def two_pages(store: Store, wanted: JobFilter, sort: Sort | None) -> int:
     first = store.pages.page(wanted, sort=sort)
     assert first.next is not None
@@ -53,11 +63,8 @@ def two_pages(store: Store, wanted: JobFilter, sort: Sort | None) -> int:
 def test_no_page_reads_the_finished_jobs(
     crowded: str, wanted: JobFilter, sort: Sort | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = Recorder()
-    with monkeypatch.context() as patch:
-        patch.setattr(connection, "Cursor", recorder.cursor_class())
-        with closing(open_store(crowded, create=False)) as store:
-            assert two_pages(store, wanted, sort) == 100
+    with recorded(crowded, monkeypatch) as (store, recorder):
+        assert two_pages(store, wanted, sort) == 100
     texts = [text for text in recorder.texts.values() if "production_jobs" in text]
     texts += [text for text in recorder.texts.values() if "job_state s where" in text]
     assert texts
@@ -67,11 +74,8 @@ def test_no_page_reads_the_finished_jobs(
 def test_few_of_very_many_are_found_by_their_status(
     crowded: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = Recorder()
-    with monkeypatch.context() as patch:
-        patch.setattr(connection, "Cursor", recorder.cursor_class())
-        with closing(open_store(crowded, create=False)) as store:
-            page = store.pages.page(JobFilter(statuses=frozenset({Status.QUEUED})))
+    with recorded(crowded, monkeypatch) as (store, recorder):
+        page = store.pages.page(JobFilter(statuses=frozenset({Status.QUEUED})))
     assert (len(page.jobs), page.next) == (3, None)
     (window,) = [text for text in recorder.texts.values() if "reconciler_number" in text]
     assert not complaints(crowded, window)
@@ -80,11 +84,8 @@ def test_few_of_very_many_are_found_by_their_status(
 def test_the_first_of_all_are_found_without_reading_the_finished_ones(
     crowded: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = Recorder()
-    with monkeypatch.context() as patch:
-        patch.setattr(connection, "Cursor", recorder.cursor_class())
-        with closing(open_store(crowded, create=False)) as store:
-            listed = store.pages.listing(20)
+    with recorded(crowded, monkeypatch) as (store, recorder):
+        listed = store.pages.listing(20)
     assert [view.status for view in listed[:4]] == ["queued", "queued", "queued", "completed"]
     assert len(listed) == 20
     texts = [text for text in recorder.texts.values() if "production_jobs" in text]
